@@ -1,0 +1,1 @@
+"""The `chasqui` command line: one module per command."""

@@ -1,0 +1,170 @@
+"""Every event there is, and how an old version becomes the current one.
+
+A published version never changes. A new version of an event is a new class with a higher `version`; the old
+class's name moves to `UPCASTERS`, as a function from the old body to the new one, and its golden file in
+``tests/golden`` stays for ever.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from pydantic import ValidationError
+
+from contracts.base import Event
+from contracts.bundles import BundleForwarded, BundleReceived, BundleSealed
+from contracts.copies import CopyDeleted, CopyScrubbed, DeletionRefused
+from contracts.deployment import DeploymentApplied
+from contracts.files import (
+    AssetRendered,
+    FilesAssigned,
+    FilesMissing,
+    FilesPackaged,
+    FilesRefused,
+    FilesScanned,
+    FilesUnfiled,
+    RenderFailed,
+    ResultsFiled,
+)
+from contracts.observations import FilesFiled, ObservationFinished, ObservationStarted
+from contracts.packages import (
+    PackageAbandoned,
+    PackageArchived,
+    PackageCorrupted,
+    PackagePlanned,
+    PackageSealed,
+    PackageStaged,
+    PackageVerified,
+)
+from contracts.problems import Problem
+from contracts.staging import StagingCompleted, StagingFailed, StagingReleased, StagingRequested
+from contracts.transfers import TransferCompleted, TransferFailed, TransferStarted
+
+EVENTS: tuple[type[Event], ...] = (
+    DeploymentApplied,
+    ObservationStarted,
+    FilesFiled,
+    ObservationFinished,
+    FilesScanned,
+    FilesMissing,
+    FilesUnfiled,
+    FilesRefused,
+    FilesAssigned,
+    PackagePlanned,
+    PackageAbandoned,
+    FilesPackaged,
+    PackageSealed,
+    BundleSealed,
+    BundleForwarded,
+    TransferStarted,
+    TransferCompleted,
+    TransferFailed,
+    BundleReceived,
+    PackageVerified,
+    PackageCorrupted,
+    PackageArchived,
+    StagingRequested,
+    PackageStaged,
+    StagingCompleted,
+    StagingFailed,
+    StagingReleased,
+    ResultsFiled,
+    CopyDeleted,
+    DeletionRefused,
+    CopyScrubbed,
+    AssetRendered,
+    RenderFailed,
+)
+
+Upcaster = Callable[[dict[str, Any]], dict[str, Any]]
+
+UPCASTERS: dict[str, Upcaster] = {}
+"""From a type name (``chasqui.package.sealed.v1``) to the function that makes the next version's body."""
+
+
+class UnreadableEvent(ValueError):
+    """A message that is none of our events; `problem` says why."""
+
+    def __init__(self, code: str, reason: str, remedy: str) -> None:
+        super().__init__(reason)
+        self.problem = Problem(code=code, reason=reason, remedy=remedy)
+
+
+class Registry:
+    """Reads the body of any published version into the current model.
+
+    Args:
+        events: The current model of each event.
+        upcasters: By the type name of the older version, the step to the next one.
+    """
+
+    def __init__(self, events: tuple[type[Event], ...], upcasters: Mapping[str, Upcaster]) -> None:
+        self._current = {_family(event.type_name()): event for event in events}
+        self._upcasters = dict(upcasters)
+
+    def read(self, type_name: str, body: bytes) -> Event:
+        """Parse a body.
+
+        Raises:
+            UnreadableEvent: ``unknown_type``, ``unknown_version``, ``not_json`` or ``invalid_event``.
+        """
+        current = self._current.get(_family(type_name))
+        if current is None:
+            raise UnreadableEvent(
+                "unknown_type",
+                f"no event is called {type_name!r}",
+                "Upgrade this service if a newer one sends it; otherwise find out who publishes it.",
+            )
+        if type_name == current.type_name():
+            return _validated(current, body)
+        return self._upcast(current, type_name, body)
+
+    def _upcast(self, current: type[Event], type_name: str, body: bytes) -> Event:
+        data = _json_object(body)
+        while type_name != current.type_name():
+            step = self._upcasters.get(type_name)
+            if step is None:
+                raise UnreadableEvent(
+                    "unknown_version",
+                    f"{type_name} cannot be read: this release knows {current.type_name()}",
+                    "Upgrade this service to a release that knows the version.",
+                )
+            data = step(data)
+            type_name = _next_version(type_name)
+        return _validated(current, json.dumps(data).encode())
+
+
+def _family(type_name: str) -> str:
+    return type_name.rpartition(".v")[0]
+
+
+def _next_version(type_name: str) -> str:
+    family, _, version = type_name.rpartition(".v")
+    return f"{family}.v{int(version) + 1}"
+
+
+def _json_object(body: bytes) -> dict[str, Any]:
+    try:
+        data = json.loads(body)
+    except ValueError as error:
+        raise UnreadableEvent(
+            "not_json", f"the body is not JSON: {error}", "Send the event's model as JSON."
+        ) from error
+    if not isinstance(data, dict):
+        raise UnreadableEvent("not_json", "the body is not a JSON object", "Send the event's model as JSON.")
+    return data
+
+
+def _validated(model: type[Event], body: bytes) -> Event:
+    try:
+        return model.model_validate_json(body)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        code = "not_json" if first["type"] == "json_invalid" else "invalid_event"
+        where = ".".join(map(str, first["loc"])) or "the body"
+        raise UnreadableEvent(
+            code, f"{model.__name__}: {where}: {first['msg']}", "Send the event as its JSON Schema says."
+        ) from error
+
+
+REGISTRY = Registry(EVENTS, UPCASTERS)

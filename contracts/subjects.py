@@ -1,0 +1,51 @@
+"""Names on the wire: streams, subjects, consumers, buckets. Ids stay out of subjects."""
+
+from typing import Final
+
+REQUEST_ROOT: Final = "request"
+DEAD_ROOT: Final = "dead"
+
+
+def events_stream(site: str) -> str:
+    """The stream that keeps a site's events for ever."""
+    return f"EVENTS_{site}"
+
+
+def dead_stream(site: str) -> str:
+    """The stream that keeps a site's dead letters."""
+    return f"DEAD_{site}"
+
+
+def all_events(site: str) -> str:
+    """The subjects of a site's stream."""
+    return f"chasqui.{site}.>"
+
+
+def dead_letter(site: str, service: str) -> str:
+    """Where `service` puts what it cannot handle."""
+    return f"{DEAD_ROOT}.{site}.{service}"
+
+
+def all_dead_letters(site: str) -> str:
+    """The subjects of a site's dead letters."""
+    return f"{DEAD_ROOT}.{site}.>"
+
+
+def filing_request(site: str, verb: str) -> str:
+    """Where an instrument sends its requests: verb is ``start``, ``files`` or ``finish``."""
+    return f"{REQUEST_ROOT}.{site}.filing.{verb}"
+
+
+def durable(service: str, handler: str, origin: str) -> str:
+    """The durable consumer of one handler on the events of one site."""
+    return f"{service}_{handler}_{origin}"
+
+
+def heartbeat_bucket(site: str) -> str:
+    """The key-value bucket in which running services say that they are alive."""
+    return f"HEARTBEAT_{site}"
+
+
+def progress_bucket(site: str) -> str:
+    """The key-value bucket of work in progress; may be lost."""
+    return f"PROGRESS_{site}"

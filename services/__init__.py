@@ -1,0 +1,1 @@
+"""One folder per service, one grammar. Imports libs and contracts, never another service."""

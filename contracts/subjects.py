@@ -36,9 +36,9 @@ def filing_request(site: str, verb: str) -> str:
     return f"{REQUEST_ROOT}.{site}.filing.{verb}"
 
 
-def durable(service: str, handler: str, origin: str) -> str:
-    """The durable consumer of one handler on the events of one site."""
-    return f"{service}_{handler}_{origin}"
+def durable(site: str, service: str, handler: str) -> str:
+    """The durable consumer of one handler of a service at `site`, on whichever site's events."""
+    return f"{site}_{service}_{handler}"
 
 
 def heartbeat_bucket(site: str) -> str:

@@ -1,0 +1,155 @@
+"""A site's bus as a service sees it: one FastStream broker, subscriptions made one way only."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Annotated
+
+from faststream import AckPolicy, Context
+from faststream.nats import JStream, NatsBroker, NatsRouter, PullSub
+from faststream.security import SASLPlaintext
+from nats.aio.client import Client
+from nats.errors import Error as NatsError
+from nats.js import JetStreamContext
+from nats.js.api import ConsumerConfig
+from nats.js.errors import NotFoundError
+
+from contracts.base import Event
+from contracts.subjects import events_stream
+from libs.bus.connection import RECONNECT_WAIT_S, BusAddress, unavailable
+from libs.bus.delivery import Delivery, Settlement, decode
+from libs.bus.letters import DeadLetters
+from libs.bus.publishing import EventPublisher
+from libs.bus.subscription import Subscription
+from libs.errors import Retriable
+from libs.telemetry.logs import logger
+
+FETCH_TIMEOUT_S = 5.0
+
+Handler = Callable[..., Awaitable[Sequence[Event]]]
+"""``async def handler(event, delivery) -> events``: what it returns is stored before the input is acknowledged."""
+
+DeliveryOf = Annotated[Delivery, Context("delivery")]
+"""Annotate a handler's parameter with it to be given the delivery."""
+
+
+class Bus:
+    """One service's connection to its site's server.
+
+    Args:
+        address: The server.
+        site: Where the service runs.
+        sites: All sites of the deployment.
+        service: The service's name.
+        graceful_s: How long a stop waits for handlers in hand before it hands their messages back.
+    """
+
+    def __init__(
+        self,
+        address: BusAddress,
+        *,
+        site: str,
+        sites: tuple[str, ...],
+        service: str,
+        graceful_s: float = 10.0,
+    ) -> None:
+        self.site = site
+        self.service = service
+        self._address = address
+        self._sites = sites
+        self._handlers: list[tuple[Subscription, Handler]] = []
+        self._client: Client | None = None
+        self.broker = NatsBroker(
+            address.url,
+            security=SASLPlaintext(username=address.user, password=address.password),
+            name=f"{service}@{site}",
+            max_reconnect_attempts=-1,
+            reconnect_time_wait=RECONNECT_WAIT_S,
+            graceful_timeout=graceful_s,
+            ack_policy=AckPolicy.MANUAL,
+            decoder=decode,
+            logger=None,
+            error_cb=self._on_error,
+        )
+
+    async def connect(self) -> None:
+        """Connect, so that a service can publish and read while it is being composed.
+
+        Raises:
+            Retriable: ``bus_unavailable``.
+        """
+        try:
+            self._client = await self.broker.connect()
+        except (NatsError, OSError, TimeoutError) as error:
+            raise unavailable(self._address.url, error) from error
+
+    @property
+    def client(self) -> Client:
+        """The NATS client under the broker; call `connect` first."""
+        if self._client is None:
+            raise RuntimeError("the bus is not connected: call connect() first")
+        return self._client
+
+    @property
+    def jetstream(self) -> JetStreamContext:
+        """JetStream of this site's server."""
+        return self.client.jetstream(timeout=10)
+
+    @property
+    def publisher(self) -> EventPublisher:
+        """Publishes this service's events at this site."""
+        return EventPublisher(self.client, site=self.site, service=self.service)
+
+    @property
+    def letters(self) -> DeadLetters:
+        """This service's way to the dead letters."""
+        return DeadLetters(self.client, site=self.site, service=self.service)
+
+    def subscribe(self, subscription: Subscription, handler: Handler) -> None:
+        """Let `handler` have what `subscription` hears, once `start` is called."""
+        self._handlers.append((subscription, handler))
+
+    async def start(self) -> None:
+        """Begin to consume.
+
+        Raises:
+            Retriable: ``consumer_missing``: the site is not provisioned for this service yet.
+        """
+        for subscription, handler in self._handlers:
+            for origin in subscription.origins(self.site, self._sites):
+                await self._require_consumer(subscription, origin)
+                self.broker.include_router(self._router(subscription, origin, handler))
+        await self.broker.start()
+
+    async def stop(self) -> None:
+        """Finish what is in hand within the graceful time, hand the rest back, and disconnect."""
+        await self.broker.stop()
+
+    def _router(self, subscription: Subscription, origin: str, handler: Handler) -> NatsRouter:
+        settlement = Settlement(subscription, self.publisher, self.letters)
+        router = NatsRouter(middlewares=[settlement])
+        # One subscriber a worker, each with one message in hand: max_workers would fetch ahead of its workers.
+        for _ in range(subscription.workers):
+            router.subscriber(
+                stream=JStream(events_stream(origin), declare=False),
+                durable=subscription.durable(self.site),
+                config=ConsumerConfig(filter_subjects=subscription.filters(origin)),
+                pull_sub=PullSub(batch_size=1, timeout=FETCH_TIMEOUT_S),
+                ack_policy=AckPolicy.MANUAL,
+                title=f"{subscription.service}.{subscription.handler}",
+            )(handler)
+        return router
+
+    async def _require_consumer(self, subscription: Subscription, origin: str) -> None:
+        stream, name = events_stream(origin), subscription.durable(self.site)
+        try:
+            await self.jetstream.consumer_info(stream, name)
+        except NotFoundError as error:
+            raise Retriable(
+                "consumer_missing",
+                f"stream {stream} has no consumer {name} at site {self.site}",
+                f"Run 'chasqui provision --site {self.site}' (chasqui up does it by itself).",
+            ) from error
+        except (NatsError, OSError, TimeoutError) as error:
+            raise unavailable(self._address.url, error) from error
+
+    async def _on_error(self, error: Exception) -> None:
+        logger("bus").warning("connection", service=self.service, site=self.site, error=repr(error))

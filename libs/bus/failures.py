@@ -1,0 +1,69 @@
+"""What becomes of a message whose handling failed: one pure decision, for every service."""
+
+import random
+from dataclasses import dataclass
+
+from contracts.problems import Problem
+from contracts.registry import UnreadableEvent
+from libs.errors import ChasquiError, Permanent, Poison, Retriable, UserError
+
+FIRST_DELAY_S = 0.25
+LONGEST_DELAY_S = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Redeliver:
+    """Try again after `delay_s` seconds."""
+
+    delay_s: float
+    problem: Problem
+
+
+@dataclass(frozen=True, slots=True)
+class Bury:
+    """Put it among the dead letters and go on."""
+
+    problem: Problem
+
+
+Verdict = Redeliver | Bury
+
+
+def judge(error: BaseException, *, attempt: int, max_attempts: int, jitter: float | None = None) -> Verdict:
+    """Decide by the kind of the error.
+
+    Args:
+        error: What the handler raised.
+        attempt: How many times the message has been delivered, from 1.
+        max_attempts: How many times a retriable failure is tried.
+        jitter: Between 0 and 1; random if left out.
+    """
+    match error:
+        case BaseExceptionGroup() if error.exceptions:
+            return judge(error.exceptions[0], attempt=attempt, max_attempts=max_attempts, jitter=jitter)
+        case Poison() | Permanent() | UserError() | UnreadableEvent():
+            return Bury(error.problem)
+        case Retriable():
+            problem = error.problem
+        case _:
+            problem = unexpected(error)
+    if attempt >= max_attempts:
+        return Bury(problem)
+    share = random.random() if jitter is None else jitter  # noqa: S311  jitter, no secret
+    return Redeliver(backoff(attempt) * (0.5 + share / 2), problem)
+
+
+def backoff(attempt: int) -> float:
+    """Seconds to wait after the `attempt`-th failure: doubling, bounded."""
+    return float(min(FIRST_DELAY_S * 2 ** min(attempt - 1, 16), LONGEST_DELAY_S))
+
+
+def unexpected(error: BaseException) -> Problem:
+    """An error nobody planned for: tried again like a retriable one, then kept for a person to read."""
+    if isinstance(error, ChasquiError):
+        return error.problem
+    return Problem(
+        code="unexpected_error",
+        reason=f"{type(error).__name__}: {error}",
+        remedy="Read the service's log for the traceback; report it as a defect if it is one.",
+    )

@@ -1,0 +1,200 @@
+"""The one place where streams, consumers and buckets are made. What exists differently is told, never overwritten."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from nats.aio.client import Client
+from nats.errors import Error as NatsError
+from nats.js import JetStreamContext
+from nats.js.api import (
+    AckPolicy,
+    ConsumerConfig,
+    ExternalStream,
+    KeyValueConfig,
+    RetentionPolicy,
+    StorageType,
+    StreamConfig,
+    StreamSource,
+)
+from nats.js.errors import BadRequestError, BucketNotFoundError, NotFoundError
+
+from contracts.subjects import (
+    all_dead_letters,
+    all_events,
+    dead_stream,
+    events_stream,
+    heartbeat_bucket,
+    progress_bucket,
+)
+from libs.bus.connection import unavailable
+from libs.bus.subscription import Subscription
+from libs.errors import UserError
+
+DUPLICATE_WINDOW_S = 600.0
+HEARTBEAT_TTL_S = 15.0
+PROGRESS_TTL_S = 7 * 86400.0
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbour:
+    """Another site as this one sees it.
+
+    Attributes:
+        name: The site.
+        domain: The JetStream domain of its server; None if it shares this site's server.
+    """
+
+    name: str
+    domain: str | None
+
+
+async def provision(
+    client: Client,
+    *,
+    site: str,
+    neighbours: Sequence[Neighbour],
+    subscriptions: Iterable[Subscription],
+) -> None:
+    """Make what `site` needs on its own server; repeat it at will.
+
+    Args:
+        client: Connected to the site's server.
+        site: The site.
+        neighbours: All other sites of the deployment.
+        subscriptions: Of every service that runs at the site.
+
+    Raises:
+        UserError: ``provision_differs``: a stream or consumer exists with other settings.
+        Retriable: ``bus_unavailable``.
+    """
+    js = client.jetstream(timeout=15)
+    try:
+        await _stream(js, own_stream(site))
+        await _stream(js, letters_stream(site))
+        for neighbour in neighbours:
+            if neighbour.domain is not None:
+                await _stream(js, mirror(neighbour))
+        await _bucket(js, heartbeat_bucket(site), HEARTBEAT_TTL_S, StorageType.MEMORY)
+        await _bucket(js, progress_bucket(site), PROGRESS_TTL_S, StorageType.FILE)
+        sites = (site, *(neighbour.name for neighbour in neighbours))
+        for subscription in subscriptions:
+            for origin in subscription.origins(site, sites):
+                await _consumer(js, events_stream(origin), consumer(subscription, site, origin))
+    except (NatsError, OSError, TimeoutError) as error:
+        raise unavailable(str(client.connected_url), error) from error
+
+
+def own_stream(site: str) -> StreamConfig:
+    """The system of record: kept for ever, never purged, duplicates recognised for ten minutes."""
+    return StreamConfig(
+        name=events_stream(site),
+        description=f"Everything that happened at {site}",
+        subjects=[all_events(site)],
+        retention=RetentionPolicy.LIMITS,
+        storage=StorageType.FILE,
+        duplicate_window=DUPLICATE_WINDOW_S,
+        deny_delete=True,
+        deny_purge=True,
+        allow_direct=True,
+        num_replicas=1,
+    )
+
+
+def letters_stream(site: str) -> StreamConfig:
+    """The dead letters of a site's services."""
+    return StreamConfig(
+        name=dead_stream(site),
+        description=f"What the services at {site} could not handle",
+        subjects=[all_dead_letters(site)],
+        retention=RetentionPolicy.LIMITS,
+        storage=StorageType.FILE,
+        duplicate_window=DUPLICATE_WINDOW_S,
+        allow_direct=True,
+        num_replicas=1,
+    )
+
+
+def mirror(neighbour: Neighbour) -> StreamConfig:
+    """A read-only copy of another site's events, with the same sequences."""
+    name = events_stream(neighbour.name)
+    return StreamConfig(
+        name=name,
+        description=f"Mirror of what happened at {neighbour.name}",
+        mirror=StreamSource(name=name, external=ExternalStream(api=f"$JS.{neighbour.domain}.API")),
+        retention=RetentionPolicy.LIMITS,
+        storage=StorageType.FILE,
+        mirror_direct=True,
+        num_replicas=1,
+    )
+
+
+def consumer(subscription: Subscription, site: str, origin: str) -> ConsumerConfig:
+    """The durable pull consumer of one subscription on one site's events."""
+    return ConsumerConfig(
+        durable_name=subscription.durable(site),
+        name=subscription.durable(site),
+        description=f"{subscription.service} at {site}: {subscription.handler}",
+        filter_subjects=subscription.filters(origin),
+        ack_policy=AckPolicy.EXPLICIT,
+        ack_wait=subscription.ack_wait_s,
+        max_deliver=-1,
+        max_ack_pending=1024,
+    )
+
+
+async def _stream(js: JetStreamContext, wanted: StreamConfig) -> None:
+    name = str(wanted.name)
+    try:
+        found = (await js.stream_info(name)).config
+    except NotFoundError:
+        await js.add_stream(wanted)
+        return
+    compared = ("retention", "storage", "deny_delete", "deny_purge", "duplicate_window")
+    differences = _differences(wanted, found, compared if wanted.mirror is None else compared[:2])
+    if wanted.mirror is None and sorted(found.subjects or []) != sorted(wanted.subjects or []):
+        differences.append(f"subjects is {found.subjects}, not {wanted.subjects}")
+    _refuse(f"stream {name}", differences)
+
+
+async def _consumer(js: JetStreamContext, stream: str, wanted: ConsumerConfig) -> None:
+    name = str(wanted.durable_name)
+    try:
+        found = (await js.consumer_info(stream, name)).config
+    except NotFoundError:
+        await js.add_consumer(stream, config=wanted)
+        return
+    if sorted(_filters(found)) != sorted(_filters(wanted)) or found.ack_wait != wanted.ack_wait:
+        # The position survives: the server updates filters and deadlines of a consumer in place.
+        try:
+            await js.add_consumer(stream, config=wanted)
+        except BadRequestError as error:
+            _refuse(f"consumer {name} of {stream}", [str(error.description)])
+
+
+def _filters(config: ConsumerConfig) -> list[str]:
+    return config.filter_subjects or ([config.filter_subject] if config.filter_subject else [])
+
+
+async def _bucket(js: JetStreamContext, name: str, ttl_s: float, storage: StorageType) -> None:
+    try:
+        await js.key_value(name)
+    except BucketNotFoundError:
+        await js.create_key_value(KeyValueConfig(bucket=name, ttl=ttl_s, storage=storage, history=1))
+
+
+def _differences(wanted: Any, found: Any, fields: Sequence[str]) -> list[str]:  # noqa: ANN401  nats-py's dataclasses
+    return [
+        f"{field} is {getattr(found, field)}, not {getattr(wanted, field)}"
+        for field in fields
+        if getattr(found, field) != getattr(wanted, field)
+    ]
+
+
+def _refuse(what: str, differences: Sequence[str]) -> None:
+    if differences:
+        raise UserError(
+            "provision_differs",
+            f"{what} exists with other settings: {'; '.join(differences)}",
+            "Change it with the nats tool after reading docs/runbook, or restore what it was; nothing was changed.",
+        )

@@ -1,0 +1,138 @@
+"""Storing events: acknowledged by the stream, deduplicated by id, summaries last."""
+
+import asyncio
+import json
+import random
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from nats.aio.client import Client
+from nats.errors import Error as NatsError
+from nats.errors import MaxPayloadError, NoRespondersError
+from nats.js.errors import APIError, NoStreamResponseError
+
+from contracts.base import Event
+from contracts.envelope import Envelope
+from contracts.subjects import events_stream
+from libs.bus.connection import unavailable
+from libs.errors import Permanent, Retriable
+from libs.telemetry.tracing import current_traceparent
+
+ACK_TIMEOUT_S = 5.0
+ATTEMPTS = 6
+IN_FLIGHT = 256
+WRONG_LAST_SEQUENCE = 10071
+
+
+class SequenceConflict(Retriable):
+    """Somebody else published to the guarded subjects first: decide again on the newer state."""
+
+    def __init__(self, guarded: str) -> None:
+        super().__init__(
+            "sequence_conflict",
+            f"{guarded} changed while this was being decided",
+            "It is decided again by itself.",
+        )
+
+
+class EventPublisher:
+    """Publishes a service's events to its own site's stream.
+
+    Args:
+        client: A connected NATS client.
+        site: The site where the events happen.
+        service: Who says them.
+    """
+
+    def __init__(self, client: Client, *, site: str, service: str) -> None:
+        self._client = client
+        self._stream = events_stream(site)
+        self._site = site
+        self._service = service
+        self._window = asyncio.Semaphore(IN_FLIGHT)
+
+    async def publish(
+        self, events: Sequence[Event], *, causation_id: str | None = None, time: datetime | None = None
+    ) -> int:
+        """Store events; the last one is sent only after all others are stored.
+
+        Returns:
+            The stream sequence of the last event (of its first storing, if it is a repeat); 0 for none.
+
+        Raises:
+            Retriable: ``bus_unavailable``: not all are known to be stored; repeat with the same events.
+            Permanent: ``event_too_large``.
+        """
+        if not events:
+            return 0
+        *parts, last = [self._message(event, causation_id, time) for event in events]
+        async with asyncio.TaskGroup() as group:
+            for message in parts:
+                group.create_task(self._store(*message))
+        return await self._store(*last)
+
+    async def publish_guarded(
+        self, event: Event, *, guarded: str, last_sequence: int, causation_id: str | None = None
+    ) -> int:
+        """Store one event only if no subject under `guarded` has a message newer than `last_sequence`.
+
+        Raises:
+            SequenceConflict: There is a newer one.
+            Retriable: ``bus_unavailable``.
+        """
+        subject, body, headers = self._message(event, causation_id, None)
+        headers["Nats-Expected-Last-Subject-Sequence"] = str(last_sequence)
+        headers["Nats-Expected-Last-Subject-Sequence-Subject"] = guarded
+        return await self._store(subject, body, headers, guarded)
+
+    def _message(
+        self, event: Event, causation_id: str | None, time: datetime | None
+    ) -> tuple[str, bytes, dict[str, str]]:
+        envelope = Envelope.of(
+            event,
+            site=self._site,
+            service=self._service,
+            time=time or datetime.now(UTC),
+            causation_id=causation_id,
+            traceparent=current_traceparent(),
+        )
+        headers = envelope.headers() | {"Nats-Expected-Stream": self._stream}
+        return event.subject(self._site), event.model_dump_json().encode(), headers
+
+    async def _store(
+        self, subject: str, body: bytes, headers: dict[str, str], guarded: str | None = None
+    ) -> int:
+        async with self._window:
+            for attempt in range(1, ATTEMPTS + 1):
+                try:
+                    return await self._request(subject, body, headers)
+                except APIError as error:
+                    if error.err_code == WRONG_LAST_SEQUENCE:
+                        raise SequenceConflict(guarded or subject) from error
+                    failure: Exception = error
+                except MaxPayloadError as error:
+                    raise too_large(subject, len(body)) from error
+                except (NatsError, OSError, TimeoutError) as error:
+                    failure = error
+                if attempt < ATTEMPTS:
+                    await asyncio.sleep(min(0.1 * 2**attempt, 2.0) * random.uniform(0.5, 1.0))  # noqa: S311  jitter, no secret
+            raise unavailable(str(self._client.connected_url), failure) from failure
+
+    async def _request(self, subject: str, body: bytes, headers: dict[str, str]) -> int:
+        try:
+            reply = await self._client.request(subject, body, timeout=ACK_TIMEOUT_S, headers=headers)
+        except NoRespondersError as error:
+            raise NoStreamResponseError from error
+        answer = json.loads(reply.data)
+        if "error" in answer:
+            raise APIError.from_error(answer["error"])
+        return int(answer["seq"])
+
+
+def too_large(subject: str, size: int) -> Permanent:
+    """The error for an event above the server's message limit."""
+    return Permanent(
+        "event_too_large",
+        f"an event of {size} bytes for {subject} is above the server's message limit",
+        "Send long lists in parts; raise max_payload on the server if the limit is lower than 1 MB.",
+    )

@@ -1,0 +1,60 @@
+"""A subscription as data: what a handler hears, and how its deliveries are limited."""
+
+from dataclasses import dataclass
+from enum import Enum
+
+from contracts.base import Event
+from contracts.subjects import durable
+
+
+class Hears(Enum):
+    """Whose events a handler hears."""
+
+    OWN_SITE = "own_site"
+    """Those of the site the service runs at."""
+    OTHER_SITES = "other_sites"
+    """Those of every other site, from the mirrors of their streams."""
+    EVERY_SITE = "every_site"
+    """Both."""
+
+
+@dataclass(frozen=True, slots=True)
+class Subscription:
+    """One durable pull consumer per stream, shared by all instances of the service.
+
+    Attributes:
+        service: The service's name.
+        handler: The handler's name; with the site and the service it names the consumer.
+        events: What it hears, in any version.
+        hears: Whose events.
+        workers: How many messages one instance handles at once.
+        ack_wait_s: A message whose handler is silent for this long is delivered again. A running handler
+            renews it three times as often.
+        max_attempts: After so many failed deliveries a retriable failure becomes a dead letter.
+    """
+
+    service: str
+    handler: str
+    events: tuple[type[Event], ...]
+    hears: Hears = Hears.OWN_SITE
+    workers: int = 1
+    ack_wait_s: float = 9.0
+    max_attempts: int = 20
+
+    def durable(self, site: str) -> str:
+        """The consumer's name for the service at `site`."""
+        return durable(site, self.service, self.handler)
+
+    def filters(self, origin: str) -> list[str]:
+        """The subjects it hears of one site: any version, so that an unknown one is seen and kept aside."""
+        return [f"chasqui.{origin}.{event.entity}.{event.fact}.*" for event in self.events]
+
+    def origins(self, site: str, sites: tuple[str, ...]) -> tuple[str, ...]:
+        """The sites whose streams it reads when it runs at `site`."""
+        match self.hears:
+            case Hears.OWN_SITE:
+                return (site,)
+            case Hears.OTHER_SITES:
+                return tuple(other for other in sites if other != site)
+            case Hears.EVERY_SITE:
+                return sites

@@ -104,24 +104,24 @@ class Bus:
         return DeadLetters(self.client, site=self.site, service=self.service)
 
     def subscribe(self, subscription: Subscription, handler: Handler) -> None:
-        """Let `handler` have what `subscription` hears, once `start` is called."""
+        """Let `handler` have what `subscription` hears, once the broker starts."""
         self._handlers.append((subscription, handler))
 
-    async def start(self) -> None:
-        """Begin to consume.
+    async def prepare(self) -> None:
+        """Make the subscribers; the broker's start begins to consume.
 
         Raises:
             Retriable: ``consumer_missing``: the site is not provisioned for this service yet.
         """
-        for subscription, handler in self._handlers:
-            for origin in subscription.origins(self.site, self._sites):
-                await self._require_consumer(subscription, origin)
-                self.broker.include_router(self._router(subscription, origin, handler))
-        await self.broker.start()
-
-    async def stop(self) -> None:
-        """Finish what is in hand within the graceful time, hand the rest back, and disconnect."""
-        await self.broker.stop()
+        planned = [
+            (subscription, origin, handler)
+            for subscription, handler in self._handlers
+            for origin in subscription.origins(self.site, self._sites)
+        ]
+        for subscription, origin, _ in planned:
+            await self._require_consumer(subscription, origin)
+        for subscription, origin, handler in planned:
+            self.broker.include_router(self._router(subscription, origin, handler))
 
     def _router(self, subscription: Subscription, origin: str, handler: Handler) -> NatsRouter:
         settlement = Settlement(subscription, self.publisher, self.letters)

@@ -1,6 +1,7 @@
 """The one place where streams, consumers and buckets are made. What exists differently is told, never overwritten."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,40 +50,88 @@ class Neighbour:
     domain: str | None
 
 
-async def provision(
-    client: Client,
-    *,
-    site: str,
-    neighbours: Sequence[Neighbour],
-    subscriptions: Iterable[Subscription],
-) -> None:
-    """Make what `site` needs on its own server; repeat it at will.
+async def provision_streams(client: Client, *, site: str) -> None:
+    """Make a site's own streams and buckets. Do this at every site before the mirrors.
 
     Args:
         client: Connected to the site's server.
         site: The site.
-        neighbours: All other sites of the deployment.
-        subscriptions: Of every service that runs at the site.
 
     Raises:
-        UserError: ``provision_differs``: a stream or consumer exists with other settings.
+        UserError: ``provision_differs``: a stream exists with other settings.
         Retriable: ``bus_unavailable``.
     """
     js = client.jetstream(timeout=15)
-    try:
+    with _server_errors(client):
         await _stream(js, own_stream(site))
         await _stream(js, letters_stream(site))
-        for neighbour in neighbours:
-            if neighbour.domain is not None:
-                await _stream(js, mirror(neighbour))
         await _bucket(js, heartbeat_bucket(site), HEARTBEAT_TTL_S, StorageType.MEMORY)
         await _bucket(js, progress_bucket(site), PROGRESS_TTL_S, StorageType.FILE)
-        sites = (site, *(neighbour.name for neighbour in neighbours))
+
+
+async def provision_mirrors(client: Client, *, neighbours: Sequence[Neighbour]) -> tuple[str, ...]:
+    """Make the mirrors of other sites' streams.
+
+    A mirror that is made before its origin can be reached is tried again by the server only after tens of
+    seconds, so it is made only once the origin answers.
+
+    Returns:
+        The sites that cannot be reached yet: call again later.
+
+    Raises:
+        UserError: ``provision_differs``.
+        Retriable: ``bus_unavailable``.
+    """
+    js = client.jetstream(timeout=15)
+    missing = []
+    with _server_errors(client):
+        for neighbour in neighbours:
+            if neighbour.domain is None:
+                continue
+            if await _reachable(client, neighbour):
+                await _stream(js, mirror(neighbour))
+            else:
+                missing.append(neighbour.name)
+    return tuple(missing)
+
+
+async def provision_consumers(
+    client: Client, *, site: str, origins: Sequence[str], subscriptions: Iterable[Subscription]
+) -> None:
+    """Make the durable consumers of the services that run at `site`.
+
+    Args:
+        client: Connected to the site's server.
+        site: The site.
+        origins: The sites whose streams exist on this server: its own and its mirrors.
+        subscriptions: Of every service that runs at the site.
+
+    Raises:
+        UserError: ``provision_differs``.
+        Retriable: ``bus_unavailable``.
+    """
+    js = client.jetstream(timeout=15)
+    with _server_errors(client):
         for subscription in subscriptions:
-            for origin in subscription.origins(site, sites):
+            for origin in subscription.origins(site, tuple(origins)):
                 await _consumer(js, events_stream(origin), consumer(subscription, site, origin))
+
+
+@contextmanager
+def _server_errors(client: Client) -> Iterator[None]:
+    try:
+        yield
     except (NatsError, OSError, TimeoutError) as error:
         raise unavailable(str(client.connected_url), error) from error
+
+
+async def _reachable(client: Client, neighbour: Neighbour) -> bool:
+    remote = client.jetstream(timeout=2, domain=neighbour.domain)
+    try:
+        await remote.stream_info(events_stream(neighbour.name))
+    except (NatsError, TimeoutError):
+        return False
+    return True
 
 
 def own_stream(site: str) -> StreamConfig:

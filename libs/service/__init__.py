@@ -1,0 +1,1 @@
+"""What every service is made of: a declaration, a composition, a life."""

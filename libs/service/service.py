@@ -1,0 +1,141 @@
+"""The declaration and the composition of a service."""
+
+import os
+import socket
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from contracts.subjects import events_stream
+from libs.bus.bus import Bus
+from libs.bus.connection import BusAddress
+from libs.bus.provision import Neighbour
+from libs.bus.subscription import Subscription
+from libs.opsdb.reader import OpsDbReader
+from libs.service.patience import patiently
+from libs.sites.credentials import Credentials
+from libs.sites.models import Deployment, DiskLocation, S3Location, SiteSettings
+from libs.storage.s3_settings import S3Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where an instance of a service runs.
+
+    Attributes:
+        site: The site.
+        deployment: With real addresses in the place of ``embedded``.
+        credentials: Of the site's servers.
+        state: A folder in which the site's services may keep files (previews, logs).
+    """
+
+    site: str
+    deployment: Deployment
+    credentials: Credentials = field(repr=False)
+    state: Path
+
+    @property
+    def settings(self) -> SiteSettings:
+        """The settings of the site."""
+        return self.deployment.site(self.site)
+
+    @property
+    def streams(self) -> tuple[str, ...]:
+        """The streams that can be read here: the site's own and its mirrors."""
+        return tuple(events_stream(site) for site in self.deployment.sites)
+
+    @property
+    def previews(self) -> Path:
+        """Where the site keeps thumbnails and previews."""
+        return self.state / "previews"
+
+    def bus_address(self) -> BusAddress:
+        """The site's NATS server."""
+        nats = self.settings.nats
+        return BusAddress(
+            url=nats.url,
+            user=nats.user,
+            password=self.credentials.nats_password(self.site),
+            domain=nats.domain,
+        )
+
+    def neighbours(self) -> tuple[Neighbour, ...]:
+        """The other sites, with the domain of those that have a server of their own."""
+        own = self.settings.nats.url
+        return tuple(
+            Neighbour(name, None if other.nats.url == own else (other.nats.domain or name))
+            for name, other in self.deployment.sites.items()
+            if name != self.site
+        )
+
+    def opsdb_dsn(self) -> str:
+        """The ops-db, for the role that can only read."""
+        return self._dsn(self.settings.opsdb.reader, self.credentials.opsdb_reader_password(self.site))
+
+    def opsdb_writer_dsn(self) -> str:
+        """The ops-db, for the projector."""
+        return self._dsn(self.settings.opsdb.writer, self.credentials.opsdb_writer_password(self.site))
+
+    def _dsn(self, role: str, password: str) -> str:
+        opsdb = self.settings.opsdb
+        database = opsdb.database or f"opsdb_{self.site}"
+        return f"postgresql://{role}:{password}@{opsdb.host}:{opsdb.port}/{database}"
+
+    def disk(self, location: str) -> DiskLocation:
+        """The settings of a disk location; KeyError if there is none of that name."""
+        return self.deployment.disk(location)
+
+    def s3(self, location: str) -> S3Settings:
+        """The settings of an archive on S3, keys included; KeyError if there is none of that name."""
+        _, settings = self.deployment.location(location)
+        if not isinstance(settings, S3Location):
+            raise KeyError(location)
+        keys = self.credentials.s3_keys(location)
+        return S3Settings(
+            endpoint=settings.endpoint,
+            bucket=settings.bucket,
+            access_key=keys.access_key,
+            secret_key=keys.secret_key,
+            region=settings.region,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    """What `compose` is given: the place, and the connected bus on which it subscribes its handlers."""
+
+    place: Place
+    bus: Bus
+
+    def opsdb(self) -> AbstractAsyncContextManager[OpsDbReader]:
+        """The site's ops-db, read only; entering waits until PostgreSQL answers."""
+        return _patient_reader(self.place.opsdb_dsn())
+
+
+@asynccontextmanager
+async def _patient_reader(dsn: str) -> AsyncIterator[OpsDbReader]:
+    async with AsyncExitStack() as stack:
+        yield await patiently(lambda: stack.enter_async_context(OpsDbReader.open(dsn)), what="ops-db")
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """A service as its `app.py` declares it.
+
+    Attributes:
+        name: As in `chasqui run NAME`.
+        subscriptions: Every subscription it has.
+        runs_at: Whether a site of a deployment needs it.
+        compose: Builds its parts, subscribes its handlers, and takes it all down again.
+    """
+
+    name: str
+    subscriptions: tuple[Subscription, ...]
+    runs_at: Callable[[Deployment, str], bool]
+    compose: Callable[[Runtime], AbstractAsyncContextManager[None]]
+
+
+def instance_name(service: str) -> str:
+    """Names one running process of a service."""
+    return f"{service}.{socket.gethostname().replace('.', '-')}-{os.getpid()}"

@@ -1,0 +1,168 @@
+"""What is asked of the renderer and what it answers: settings, pictures, or the reason for none."""
+
+import base64
+from enum import StrEnum
+from typing import Annotated, Literal, Self
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    TypeAdapter,
+    model_validator,
+)
+
+
+def _from_base64(value: bytes | str) -> bytes:
+    return base64.b64decode(value, validate=True) if isinstance(value, str) else value
+
+
+def _to_base64(value: bytes) -> str:
+    return base64.b64encode(value).decode("ascii")
+
+
+Base64 = Annotated[
+    bytes,
+    BeforeValidator(_from_base64),
+    PlainSerializer(_to_base64, return_type=str, when_used="json"),
+]
+"""Bytes in Python, base64 in JSON."""
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class RenderSettings(_Frozen):
+    """How a picture is made of an image.
+
+    Attributes:
+        lower_percentile: The share of finite pixels, in percent, at or below black.
+        upper_percentile: The percentile that becomes white.
+        headroom: White is at least so many times as far above black as the median is, unless nothing is
+            that bright: the noise of an almost empty field stays dark, and its few stars are seen.
+        asinh_a: Where the asinh stretch turns from linear to logarithmic, as a part of the range.
+        thumbnail_side: Longest side of the thumbnail, in pixels.
+        preview_side: Longest side of the preview, in pixels.
+        enlarged_side: Images smaller than this are enlarged by a whole factor, so that they can be seen.
+        working_side: Longer images are averaged down to about this many pixels while they are read.
+    """
+
+    lower_percentile: float = Field(default=1.0, ge=0, lt=100)
+    upper_percentile: float = Field(default=99.5, gt=0, le=100)
+    headroom: float = Field(default=8.0, ge=1)
+    asinh_a: float = Field(default=0.1, gt=0, le=1)
+    thumbnail_side: int = Field(default=128, ge=1, le=1024)
+    preview_side: int = Field(default=1024, ge=1, le=8192)
+    enlarged_side: int = Field(default=512, ge=1, le=8192)
+    working_side: int = Field(default=2048, ge=64, le=8192)
+
+    @model_validator(mode="after")
+    def _percentiles_in_order(self) -> Self:
+        if self.lower_percentile >= self.upper_percentile:
+            message = "lower_percentile must be below upper_percentile"
+            raise ValueError(message)
+        return self
+
+
+class Picture(_Frozen):
+    """One PNG.
+
+    Attributes:
+        png: The file's bytes.
+        width: In pixels.
+        height: In pixels.
+        etag: SHA-256 of `png`, in lower-case hexadecimal.
+    """
+
+    png: Base64
+    width: int
+    height: int
+    etag: str
+
+
+class Rendered(_Frozen):
+    """The pictures of one file.
+
+    Attributes:
+        thumbnail: Small enough for a list.
+        preview: Large enough to judge the observation.
+        hdu: Which HDU is shown, counted from 0.
+        plane: Which plane of a cube is shown, counted from 0.
+        planes: How many planes the image has; 1 when it is no cube.
+        native_width: NAXIS1 of the image, in pixels.
+        native_height: NAXIS2 of the image, in pixels.
+        black: The value that is shown black.
+        white: The value that is shown white.
+    """
+
+    kind: Literal["rendered"] = "rendered"
+    thumbnail: Picture
+    preview: Picture
+    hdu: int
+    plane: int
+    planes: int
+    native_width: int
+    native_height: int
+    black: float
+    white: float
+
+
+class NoPreviewCode(StrEnum):
+    """Why a file has no picture."""
+
+    EMPTY_FILE = "empty_file"
+    """It has no bytes."""
+    NOT_FITS = "not_fits"
+    """It does not begin as FITS does."""
+    UNREADABLE = "unreadable"
+    """The operating system refused to open or read it, or it is no regular file."""
+    NO_IMAGE = "no_image"
+    """It is FITS, but holds tables, spectra or headers only."""
+    ALL_BLANK = "all_blank"
+    """It has an image without one finite pixel."""
+    TRUNCATED = "truncated"
+    """It ends before its image does."""
+    DAMAGED = "damaged"
+    """Its headers or its compressed data contradict the standard."""
+    TOO_LARGE = "too_large"
+    """The image needs more memory than the renderer may use."""
+    RENDERER_CRASHED = "renderer_crashed"
+    """The worker process died over it."""
+    RENDERER_TIMEOUT = "renderer_timeout"
+    """The worker process was stopped because it took too long."""
+
+
+class NoPreview(_Frozen):
+    """A file that has no picture, and why.
+
+    Attributes:
+        code: For programs.
+        reason: For people.
+    """
+
+    kind: Literal["no_preview"] = "no_preview"
+    code: NoPreviewCode
+    reason: str
+
+
+RenderOutcome = Annotated[Rendered | NoPreview, Field(discriminator="kind")]
+"""What became of one file."""
+
+OUTCOMES: TypeAdapter[Rendered | NoPreview] = TypeAdapter(RenderOutcome)
+"""Reads and writes a `RenderOutcome` as JSON."""
+
+
+class UnshowableError(Exception):
+    """Raised inside the renderer where it finds that there is nothing to show.
+
+    Args:
+        code: Why.
+        reason: Why, in words.
+    """
+
+    def __init__(self, code: NoPreviewCode, reason: str) -> None:
+        super().__init__(reason)
+        self.outcome = NoPreview(code=code, reason=reason)

@@ -1,0 +1,122 @@
+"""Make the pictures of one FITS file. Blocking and heavy: meant for a worker process."""
+
+import errno
+import struct
+import warnings
+import zlib
+from pathlib import Path
+from typing import Final
+
+from astropy.io.fits.verify import VerifyError
+
+from libs.imaging.averaging import read_averaged
+from libs.imaging.outcomes import (
+    NoPreview,
+    NoPreviewCode,
+    Picture,
+    Rendered,
+    RenderSettings,
+    UnshowableError,
+)
+from libs.imaging.planes import ImagePlane, open_plane
+from libs.imaging.png import Size, encode, fitted_size
+from libs.imaging.signature import Signature, read_signature, refusal_of
+from libs.imaging.stretch import Stretched, stretch
+
+# What astropy and numpy raise over headers or tiles that contradict themselves.
+_DAMAGE: Final = (
+    VerifyError,
+    ValueError,
+    TypeError,
+    LookupError,
+    ArithmeticError,
+    AttributeError,
+    struct.error,
+    zlib.error,
+)
+
+
+def render_fits(path: Path, *, settings: RenderSettings) -> Rendered | NoPreview:
+    """Make thumbnail and preview of the first image of a FITS file.
+
+    Args:
+        path: A plain, tile-compressed or gzipped FITS file; the content counts, not the name.
+        settings: Sizes and stretch.
+
+    Returns:
+        The pictures, or why there are none. The same file, name and settings give the same bytes.
+    """
+    try:
+        signature = read_signature(path)
+        refusal = refusal_of(signature)
+        return refusal if refusal is not None else _render(path, signature, settings)
+    except UnshowableError as unshowable:
+        return unshowable.outcome
+    except MemoryError:
+        return _too_large()
+    except EOFError as error:
+        return NoPreview(code=NoPreviewCode.TRUNCATED, reason=str(error))
+    except OSError as error:
+        return _of_os_error(error)
+    except _DAMAGE as error:
+        return NoPreview(code=NoPreviewCode.DAMAGED, reason=f"{type(error).__name__}: {error}")
+
+
+def _render(path: Path, signature: Signature, settings: RenderSettings) -> Rendered:
+    with warnings.catch_warnings():
+        # Small sins against the standard are common in real headers and no reason to show nothing.
+        warnings.simplefilter("ignore")
+        with open_plane(path, signature) as plane:
+            stretched = stretch(read_averaged(plane, settings.working_side), settings)
+    return _pictures(plane, stretched, settings, _describe(path, plane, stretched, settings))
+
+
+def _pictures(
+    plane: ImagePlane, stretched: Stretched, settings: RenderSettings, text: dict[str, str]
+) -> Rendered:
+    native = Size(plane.choice.width, plane.choice.height)
+
+    def picture(longest_side: int, enlarged_side: int) -> Picture:
+        return encode(stretched.shades, fitted_size(native, longest_side, enlarged_side), text)
+
+    return Rendered(
+        thumbnail=picture(settings.thumbnail_side, settings.thumbnail_side),
+        preview=picture(settings.preview_side, settings.enlarged_side),
+        hdu=plane.hdu,
+        plane=plane.choice.plane,
+        planes=plane.choice.planes,
+        native_width=native.width,
+        native_height=native.height,
+        black=stretched.black,
+        white=stretched.white,
+    )
+
+
+def _describe(
+    path: Path, plane: ImagePlane, stretched: Stretched, settings: RenderSettings
+) -> dict[str, str]:
+    """Say in the PNG itself what it shows; a name that is no UTF-8 is given with escapes."""
+    return {
+        "Title": path.name.encode("utf-8", "backslashreplace").decode("utf-8"),
+        "Software": "Chasqui",
+        "FITS-HDU": f"{plane.hdu} {plane.extension}".strip(),
+        "FITS-Plane": f"{plane.choice.plane + 1} of {plane.choice.planes}",
+        "Stretch": (
+            f"asinh a={settings.asinh_a:g}, percentiles {settings.lower_percentile:g} to "
+            f"{settings.upper_percentile:g}, black {stretched.black:g}, white {stretched.white:g}"
+        ),
+    }
+
+
+def _of_os_error(error: OSError) -> NoPreview:
+    if error.errno == errno.ENOMEM:
+        return _too_large()
+    if error.errno is not None:
+        return NoPreview(code=NoPreviewCode.UNREADABLE, reason=error.strerror or str(error))
+    return NoPreview(code=NoPreviewCode.DAMAGED, reason=str(error))
+
+
+def _too_large() -> NoPreview:
+    return NoPreview(
+        code=NoPreviewCode.TOO_LARGE, reason="the image needs more memory than the renderer may use"
+    )

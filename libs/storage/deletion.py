@@ -1,0 +1,87 @@
+"""Deleting one file below a root so that no symbolic link, however fast it appears, leads elsewhere."""
+
+import os
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from enum import Enum, auto
+from pathlib import Path
+
+from libs.errors import Permanent
+from libs.storage.paths import split_relative
+
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+class EmptiedFolders(Enum):
+    """What becomes of folders that a deletion leaves empty."""
+
+    KEEP = auto()
+    """They stay."""
+    REMOVE = auto()
+    """They go, up to the root, which always stays."""
+
+
+class Deleted(Enum):
+    """What a deletion found."""
+
+    REMOVED = auto()
+    """The file was there and is gone."""
+    ALREADY_GONE = auto()
+    """There was no such file; a repeat of a deletion ends here."""
+
+
+def delete_below(root: Path, relative: str, emptied: EmptiedFolders) -> Deleted:
+    """Delete the regular file (or the link itself, never its target) named below `root`; blocking.
+
+    Every folder on the way is opened without following links and held open, so that renaming one of them
+    meanwhile changes nothing.
+
+    Raises:
+        UserError: The name is refused (`libs.storage.paths`).
+        Permanent: `delete_refused` when a component on the way is a link or a file, or the name is a folder.
+    """
+    parts = split_relative(relative)
+    with ExitStack() as stack:
+        try:
+            folders = _open_folders(stack, root, parts[:-1])
+            os.unlink(parts[-1], dir_fd=folders[-1])
+        except FileNotFoundError:
+            return Deleted.ALREADY_GONE
+        except OSError as error:
+            raise _refused(root, relative, error) from error
+        os.fsync(folders[-1])
+        if emptied is EmptiedFolders.REMOVE:
+            _remove_emptied(folders, parts[:-1])
+    return Deleted.REMOVED
+
+
+def _open_folders(stack: ExitStack, root: Path, names: tuple[str, ...]) -> list[int]:
+    folders = [stack.enter_context(_opened(os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)))]
+    for name in names:
+        folders.append(stack.enter_context(_opened(os.open(name, _FOLDER, dir_fd=folders[-1]))))
+    return folders
+
+
+@contextmanager
+def _opened(fd: int) -> Iterator[int]:
+    try:
+        yield fd
+    finally:
+        os.close(fd)
+
+
+def _remove_emptied(folders: list[int], names: tuple[str, ...]) -> None:
+    for depth in range(len(names) - 1, -1, -1):
+        try:
+            os.rmdir(names[depth], dir_fd=folders[depth])
+        except OSError:  # not empty, or somebody else was faster: either way it is no longer ours to remove
+            return
+        os.fsync(folders[depth])
+
+
+def _refused(root: Path, relative: str, error: OSError) -> Permanent:
+    return Permanent(
+        "delete_refused",
+        f"{relative!r} below {root} was not deleted: {error.strerror}",
+        "Look at what is there now: only regular files reached through real folders are deleted.",
+    )

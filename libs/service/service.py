@@ -6,6 +6,9 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import quote
+
+from pydantic import SecretStr
 
 from contracts.subjects import events_stream
 from libs.bus.bus import Bus
@@ -14,7 +17,7 @@ from libs.bus.provision import Neighbour
 from libs.bus.subscription import Subscription
 from libs.opsdb.reader import OpsDbReader
 from libs.service.patience import patiently
-from libs.sites.credentials import Credentials
+from libs.sites.credentials import Credentials, Login
 from libs.sites.models import Deployment, DiskLocation, S3Location, SiteSettings
 from libs.storage.s3_settings import S3Settings
 
@@ -56,7 +59,7 @@ class Place:
         return BusAddress(
             url=nats.url,
             user=nats.user,
-            password=self.credentials.nats_password(self.site),
+            password=self.credentials.nats(self.deployment, self.site).password,
             domain=nats.domain,
         )
 
@@ -71,16 +74,18 @@ class Place:
 
     def opsdb_dsn(self) -> str:
         """The ops-db, for the role that can only read."""
-        return self._dsn(self.settings.opsdb.reader, self.credentials.opsdb_reader_password(self.site))
+        return self._dsn(self.credentials.opsdb_reader(self.deployment, self.site))
 
     def opsdb_writer_dsn(self) -> str:
         """The ops-db, for the projector."""
-        return self._dsn(self.settings.opsdb.writer, self.credentials.opsdb_writer_password(self.site))
+        return self._dsn(self.credentials.opsdb_writer(self.deployment, self.site))
 
-    def _dsn(self, role: str, password: str) -> str:
+    def _dsn(self, login: Login) -> str:
         opsdb = self.settings.opsdb
-        database = opsdb.database or f"opsdb_{self.site}"
-        return f"postgresql://{role}:{password}@{opsdb.host}:{opsdb.port}/{database}"
+        database = self.settings.database_of(self.site)
+        return (
+            f"postgresql://{quote(login.user)}:{quote(login.password)}@{opsdb.host}:{opsdb.port}/{database}"
+        )
 
     def disk(self, location: str) -> DiskLocation:
         """The settings of a disk location; KeyError if there is none of that name."""
@@ -91,12 +96,12 @@ class Place:
         _, settings = self.deployment.location(location)
         if not isinstance(settings, S3Location):
             raise KeyError(location)
-        keys = self.credentials.s3_keys(location)
+        keys = self.credentials.s3(location)
         return S3Settings(
             endpoint=settings.endpoint,
             bucket=settings.bucket,
             access_key=keys.access_key,
-            secret_key=keys.secret_key,
+            secret_key=SecretStr(keys.secret_key),
             region=settings.region,
         )
 

@@ -1,0 +1,61 @@
+"""What runs inside a service's process."""
+
+import asyncio
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import uvloop
+
+from libs.embedded.process import die_with_parent
+from libs.errors import ChasquiError
+from libs.service.running import run
+from libs.service.service import Place
+from libs.telemetry import logs
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One service process.
+
+    Attributes:
+        service: The service's name.
+        place: Where it runs.
+        log: Where its output goes; None keeps the terminal.
+        parent: The process it must not outlive; None to live on its own.
+    """
+
+    service: str
+    place: Place
+    log: Path | None = None
+    log_format: logs.LogFormat = logs.LogFormat.JSON
+    log_level: str = "INFO"
+    supervised: bool = False
+
+
+def main(task: Task) -> None:
+    """Run the service until it is told to stop; exit status 1 if it fails."""
+    if task.supervised:
+        os.setsid()  # Ctrl-C in the terminal is for the supervisor, which stops services in order
+        die_with_parent()
+    if task.log is not None:
+        _redirect(task.log)
+    logs.configure(level=task.log_level, style=task.log_format)
+    from commands.services import load
+
+    try:
+        uvloop.run(run(load(task.service), task.place))
+    except ChasquiError as error:
+        logs.logger("service").error("failed", service=task.service, **error.problem.model_dump())
+        sys.exit(1)
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        sys.exit(130)
+
+
+def _redirect(log: Path) -> None:
+    log.parent.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    os.dup2(descriptor, 1)
+    os.dup2(descriptor, 2)
+    os.close(descriptor)

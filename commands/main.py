@@ -1,0 +1,4 @@
+"""The `chasqui` command."""
+
+def main() -> None:
+    """Run the command line."""

@@ -24,7 +24,12 @@ class ScannedFile(Message):
 
 
 class FilesScanned(Parted):
-    """Files of one observation are ready to be packaged."""
+    """Files of one observation are ready to be packaged.
+
+    Attributes:
+        after: The FilesFiled or FilesRefused that made the scanner look at them again; None the first time.
+            Without it an unchanged file that was refused could never be announced again.
+    """
 
     entity = "files"
     fact = "scanned"
@@ -33,9 +38,12 @@ class FilesScanned(Parted):
     instrument: Name
     location: Name
     files: tuple[ScannedFile, ...]
+    after: UUID | None = None
 
     def identity(self) -> tuple[object, ...]:
-        return (self.executed_obs_unit_id, *(f"{f.file_id}:{f.size}:{f.mtime_ns}" for f in self.files))
+        again = () if self.after is None else (self.after,)
+        scanned = (f"{f.file_id}:{f.size}:{f.mtime_ns}" for f in self.files)
+        return (self.executed_obs_unit_id, *again, *scanned)
 
     def about(self) -> UUID:
         return self.executed_obs_unit_id
@@ -50,7 +58,11 @@ class ProblemFile(Message):
 
 
 class FilesMissing(Parted):
-    """Filed files that did not appear, or not whole, within the time allowed. They are looked for all the same."""
+    """Filed files that did not appear, or not whole, within the time allowed. They are looked for all the same.
+
+    Attributes:
+        after: As in FilesScanned.
+    """
 
     entity = "files"
     fact = "missing"
@@ -59,9 +71,11 @@ class FilesMissing(Parted):
     instrument: Name
     location: Name
     files: tuple[ProblemFile, ...]
+    after: UUID | None = None
 
     def identity(self) -> tuple[object, ...]:
-        return (self.executed_obs_unit_id, *(f"{f.file_id}:{f.problem.code}" for f in self.files))
+        again = () if self.after is None else (self.after,)
+        return (self.executed_obs_unit_id, *again, *(f"{f.file_id}:{f.problem.code}" for f in self.files))
 
     def about(self) -> UUID:
         return self.executed_obs_unit_id

@@ -149,7 +149,13 @@ class FiledFile(Message):
 
 
 class FilesFiled(Parted):
-    """Files were registered as an observation's."""
+    """Files were registered as an observation's.
+
+    Attributes:
+        after: The FilesFiled or FilesRefused of this observation that came before, where a declaration is
+            corrected or repeated for a refused file; None for files that are new. Without it a declaration
+            could never return to what it once was.
+    """
 
     entity = "observation"
     fact = "files_filed"
@@ -158,10 +164,12 @@ class FilesFiled(Parted):
     instrument: Name
     location: Name
     files: tuple[FiledFile, ...]
+    after: UUID | None = None
 
     def identity(self) -> tuple[object, ...]:
+        again = () if self.after is None else (self.after,)
         declared = (f"{f.file_id}:{f.size}:{f.sha256}" for f in self.files)
-        return (self.executed_obs_unit_id, *declared)
+        return (self.executed_obs_unit_id, *again, *declared)
 
     def about(self) -> UUID:
         return self.executed_obs_unit_id

@@ -23,13 +23,31 @@ async def run(service: Service, place: Place, *, graceful_s: float = 10.0) -> No
         graceful_s: How long a stop waits for what is in hand.
     """
     tracing.configure(service.name, place.site)
-    await application(service, place, graceful_s=graceful_s).run()
+    bus = make_bus(service, place, graceful_s=graceful_s)
+
+    @asynccontextmanager
+    async def lifespan(_: ContextRepo) -> AsyncIterator[None]:
+        async with composed(service, place, bus):
+            yield
+
+    await FastStream(bus.broker, lifespan=lifespan, logger=None).run()
 
 
-def application(service: Service, place: Place, *, graceful_s: float = 10.0) -> FastStream:
-    """The FastStream application of one instance, not yet started."""
-    log = logger("service").bind(service=service.name, site=place.site)
-    bus = Bus(
+@asynccontextmanager
+async def running(service: Service, place: Place, *, graceful_s: float = 10.0) -> AsyncIterator[Bus]:
+    """Run an instance inside the caller's event loop while the block lasts."""
+    bus = make_bus(service, place, graceful_s=graceful_s)
+    async with composed(service, place, bus):
+        await bus.broker.start()
+        try:
+            yield bus
+        finally:
+            await bus.broker.stop()
+
+
+def make_bus(service: Service, place: Place, *, graceful_s: float = 10.0) -> Bus:
+    """The bus of one instance, not yet connected."""
+    return Bus(
         place.bus_address(),
         site=place.site,
         sites=tuple(place.deployment.sites),
@@ -37,17 +55,18 @@ def application(service: Service, place: Place, *, graceful_s: float = 10.0) -> 
         graceful_s=graceful_s,
     )
 
-    @asynccontextmanager
-    async def lifespan(_: ContextRepo) -> AsyncIterator[None]:
-        log.info("starting")
-        await patiently(bus.connect, what="NATS")
-        facts = {"service": service.name, "site": place.site, "since": datetime.now(UTC).isoformat()}
-        async with service.compose(Runtime(place, bus)):
-            await patiently(bus.prepare, what="consumers")
-            async with heartbeat(bus.client, place.site, instance_name(service.name), facts):
-                log.info("ready")
-                yield
-                log.info("stopping")
-        log.info("stopped")
 
-    return FastStream(bus.broker, lifespan=lifespan, logger=None)
+@asynccontextmanager
+async def composed(service: Service, place: Place, bus: Bus) -> AsyncIterator[None]:
+    """Everything of an instance but its consuming: connected, composed, subscribed, known to be alive."""
+    log = logger("service").bind(service=service.name, site=place.site)
+    log.info("starting")
+    await patiently(bus.connect, what="NATS")
+    facts = {"service": service.name, "site": place.site, "since": datetime.now(UTC).isoformat()}
+    async with service.compose(Runtime(place, bus)):
+        await patiently(bus.prepare, what="consumers")
+        async with heartbeat(bus.client, place.site, instance_name(service.name), facts):
+            log.info("ready")
+            yield
+            log.info("stopping")
+    log.info("stopped")

@@ -4,6 +4,7 @@ import asyncio
 import json
 import random
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from nats.aio.client import Client
@@ -33,6 +34,14 @@ class SequenceConflict(Retriable):
             f"{guarded} changed while this was being decided",
             "It is decided again by itself.",
         )
+
+
+@dataclass(frozen=True, slots=True)
+class _Stored:
+    """The stream's answer: where the event is, and whether it was there before."""
+
+    sequence: int
+    repeated: bool
 
 
 class EventPublisher:
@@ -76,8 +85,11 @@ class EventPublisher:
     ) -> int:
         """Store one event only if no subject under `guarded` has a message newer than `last_sequence`.
 
+        The server recognises a repeat before it looks at sequences, and another's decision may carry the same
+        id as ours with other content: a repeat, therefore, is a conflict, too.
+
         Raises:
-            SequenceConflict: There is a newer one.
+            SequenceConflict: There is a newer one, or this one is there already.
             Retriable: ``bus_unavailable``.
         """
         subject, body, headers = self._message(event, causation_id, None)
@@ -105,7 +117,8 @@ class EventPublisher:
         async with self._window:
             for attempt in range(1, ATTEMPTS + 1):
                 try:
-                    return await self._request(subject, body, headers)
+                    stored = await self._request(subject, body, headers)
+                    break
                 except APIError as error:
                     if error.err_code == WRONG_LAST_SEQUENCE:
                         raise SequenceConflict(guarded or subject) from error
@@ -116,9 +129,13 @@ class EventPublisher:
                     failure = error
                 if attempt < ATTEMPTS:
                     await asyncio.sleep(min(0.1 * 2**attempt, 2.0) * random.uniform(0.5, 1.0))  # noqa: S311  jitter, no secret
-            raise unavailable(str(self._client.connected_url), failure) from failure
+            else:
+                raise unavailable(str(self._client.connected_url), failure) from failure
+        if guarded is not None and stored.repeated:
+            raise SequenceConflict(guarded)
+        return stored.sequence
 
-    async def _request(self, subject: str, body: bytes, headers: dict[str, str]) -> int:
+    async def _request(self, subject: str, body: bytes, headers: dict[str, str]) -> _Stored:
         try:
             reply = await self._client.request(subject, body, timeout=ACK_TIMEOUT_S, headers=headers)
         except NoRespondersError as error:
@@ -126,7 +143,7 @@ class EventPublisher:
         answer = json.loads(reply.data)
         if "error" in answer:
             raise APIError.from_error(answer["error"])
-        return int(answer["seq"])
+        return _Stored(int(answer["seq"]), repeated=bool(answer.get("duplicate")))
 
 
 def too_large(subject: str, size: int) -> Permanent:

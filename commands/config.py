@@ -34,7 +34,7 @@ def render(report: Report, console: Console) -> None:
     """Show a report to a person: each finding with its line, then the sum."""
     for found in report.findings:
         _render_finding(found, report.text.splitlines(), console)
-    console.print(_summary(report))
+    console.print(_summary(report), soft_wrap=True)
 
 
 def as_json(report: Report) -> dict[str, object]:

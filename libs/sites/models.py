@@ -8,7 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
 
 from contracts.base import Name
 from contracts.packages import ProofMode
@@ -46,7 +46,7 @@ class OpsDbSettings(Settings):
 
     Attributes:
         host: ``embedded``, or the host of a PostgreSQL server of your own.
-        database: The database's name; ``opsdb_<site>`` if left out.
+        database: The database's name; ``opsdb_<site>``, hyphens as underscores, if left out.
         writer: The role that the projector writes with: CHASQUI_OPSDB_<SITE>_WRITER_PASSWORD.
         reader: The role that everybody else reads with: CHASQUI_OPSDB_<SITE>_READER_PASSWORD.
     """
@@ -119,7 +119,16 @@ class S3Location(Settings):
         return self
 
 
-Location = Annotated[DiskLocation | S3Location, Field(discriminator="storage")]
+def _storage(value: object) -> str:
+    """Which of the two a location is; a disk if it does not say."""
+    if isinstance(value, dict):
+        return str(value.get("storage", StorageType.DISK))
+    return StorageType.S3 if isinstance(value, S3Location) else StorageType.DISK
+
+
+Location = Annotated[
+    Annotated[DiskLocation, Tag("disk")] | Annotated[S3Location, Tag("s3")], Discriminator(_storage)
+]
 
 
 class ScanSettings(Settings):
@@ -147,6 +156,14 @@ class SiteSettings(Settings):
     http: HttpSettings = HttpSettings()
     scan: ScanSettings = ScanSettings()
     locations: dict[Name, Location] = Field(default_factory=dict)
+
+    def domain_of(self, site: str) -> str:
+        """The JetStream domain of these settings at `site`."""
+        return self.nats.domain or site
+
+    def database_of(self, site: str) -> str:
+        """The name of the ops-db's database of these settings at `site`."""
+        return self.opsdb.database or f"opsdb_{site.replace('-', '_')}"
 
     def locations_of(self, kind: LocationType) -> dict[str, DiskLocation | S3Location]:
         """The active locations of one type, the one to use first first."""

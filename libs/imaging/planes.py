@@ -146,9 +146,7 @@ def _plane_in(stream: BinaryIO, length: int | None) -> Iterator[ImagePlane]:
 
 
 def _image_shape(hdu: object) -> tuple[int, ...]:
-    """Give the array's shape if the HDU is an image; tables and random groups have none."""
-    if isinstance(hdu, fits.GroupsHDU):
-        return ()
+    """Give the array's shape if the HDU is an image; tables have none, random groups have NAXIS1 = 0."""
     if isinstance(hdu, fits.PrimaryHDU | fits.ImageHDU | fits.CompImageHDU):
         return tuple(int(length) for length in hdu.shape)
     return ()

@@ -35,6 +35,8 @@ _DAMAGE: Final = (
     zlib.error,
 )
 
+_IMPOSSIBLE_OFFSET: Final = {errno.EINVAL, errno.EFBIG, errno.EOVERFLOW}
+
 
 def render_fits(path: Path, *, settings: RenderSettings) -> Rendered | NoPreview:
     """Make thumbnail and preview of the first image of a FITS file.
@@ -111,6 +113,8 @@ def _describe(
 def _of_os_error(error: OSError) -> NoPreview:
     if error.errno == errno.ENOMEM:
         return _too_large()
+    if error.errno in _IMPOSSIBLE_OFFSET:
+        return NoPreview(code=NoPreviewCode.DAMAGED, reason="a header places data at an impossible offset")
     if error.errno is not None:
         return NoPreview(code=NoPreviewCode.UNREADABLE, reason=error.strerror or str(error))
     return NoPreview(code=NoPreviewCode.DAMAGED, reason=str(error))

@@ -208,6 +208,35 @@ def test_a_table_is_never_shown_as_an_image(tmp_path: Path) -> None:
     assert "Primary, BinTable" in refusal.reason
 
 
+def test_random_groups_are_tables_too(tmp_path: Path) -> None:
+    groups = fits.GroupData(
+        np.ones((5, 8, 9), dtype=np.float32), bitpix=-32, parnames=["U"], pardata=[np.arange(5.0)]
+    )
+    fits.HDUList([fits.GroupsHDU(groups)]).writeto(tmp_path / "a.fits")
+    assert refused(tmp_path / "a.fits").code is NoPreviewCode.NO_IMAGE
+
+
+@pytest.mark.parametrize("side", ["  999999", "99999999"])
+def test_a_header_that_promises_too_much_is_seen_before_reading(tmp_path: Path, side: str) -> None:
+    path = primary(tmp_path / "a.fits", gradient())
+    spoiled = path.read_bytes().replace(b"      40", side.encode()).replace(b"      60", side.encode())
+    path.write_bytes(spoiled)
+    refusal = refused(path)
+    # Beyond the largest offset of the file system the header itself is at fault.
+    ends = f"{4 * int(side) ** 2 + 2880:,}"
+    assert (refusal.code is NoPreviewCode.TRUNCATED and ends in refusal.reason) or (
+        refusal.code is NoPreviewCode.DAMAGED and int(side) == 99_999_999
+    )
+
+
+def test_the_noise_of_an_almost_empty_field_stays_dark(tmp_path: Path) -> None:
+    field = np.random.default_rng(4).normal(1000, 10, (200, 200))
+    field[50, 50] = 9000
+    outcome = rendered(primary(tmp_path / "a.fits", field))
+    assert np.median(shades(outcome.preview)) < 110
+    assert outcome.white < 1300
+
+
 def test_a_spectrum_and_an_empty_header_have_no_image(tmp_path: Path) -> None:
     assert refused(primary(tmp_path / "a.fits", gradient(1, 60)[0])).code is NoPreviewCode.NO_IMAGE
     assert refused(primary(tmp_path / "b.fits", None)).code is NoPreviewCode.NO_IMAGE

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import uvloop
-
 from libs.embedded.process import die_with_parent
+
+from commands.services import load
 from libs.errors import ChasquiError
 from libs.service.running import run
 from libs.service.service import Place
@@ -42,8 +43,6 @@ def main(task: Task) -> None:
     if task.log is not None:
         _redirect(task.log)
     logs.configure(level=task.log_level, style=task.log_format)
-    from commands.services import load
-
     try:
         uvloop.run(run(load(task.service), task.place))
     except ChasquiError as error:

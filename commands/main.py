@@ -1,4 +1,5 @@
 """The `chasqui` command."""
 
+
 def main() -> None:
     """Run the command line."""

@@ -10,6 +10,7 @@ import multiprocessing
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from multiprocessing import forkserver
 from multiprocessing.context import ForkServerContext, ForkServerProcess
 
 from commands.child import Task, main
@@ -53,6 +54,10 @@ class Supervisor:
         self._watchers: set[asyncio.Task[None]] = set()
         self._stopping = False
         self._on_death = on_death
+
+    def warm_up(self) -> None:
+        """Begin to import what services share, while something else is being done."""
+        forkserver.ensure_running()
 
     @property
     def workers(self) -> tuple[Worker, ...]:

@@ -1,0 +1,137 @@
+"""Making a deployment ready for its services: databases, streams, buckets, folders, and the fact in the log."""
+
+import secrets
+from collections.abc import Sequence
+from functools import partial
+
+from nats.aio.client import Client
+from nats.js.errors import NotFoundError
+
+from commands.embedding import Servers
+from commands.services import load_all
+from contracts.deployment import DeploymentApplied
+from contracts.registry import REGISTRY
+from contracts.states import LocationType
+from contracts.subjects import events_stream
+from libs.bus.connection import connect
+from libs.bus.provision import provision_consumers, provision_mirrors, provision_streams
+from libs.bus.publishing import EventPublisher
+from libs.errors import Retriable
+from libs.opsdb.migrating import migrate
+from libs.service.patience import patiently
+from libs.service.service import Place, Service
+from libs.sites.credentials import Credentials, reader_password, writer_password
+from libs.sites.facts import to_facts
+from libs.sites.models import Deployment
+from libs.sites.workdir import Workdir
+from libs.storage.s3 import S3Store
+
+
+async def found(
+    servers: Servers, workdir: Workdir, original: Deployment, sites: Sequence[str]
+) -> dict[str, Place]:
+    """Make everything that `sites` need, repeatably; data that is there stays.
+
+    Args:
+        servers: Running servers.
+        workdir: Where sites keep files.
+        original: The deployment as it was written, whose facts go into the log.
+        sites: The sites that run here.
+
+    Returns:
+        The place of each site.
+    """
+    workdir.create_locations(servers.deployment)
+    credentials = await _databases(servers, sites)
+    places = {
+        site: Place(
+            site=site,
+            deployment=servers.deployment,
+            credentials=credentials,
+            state=workdir.site(site),
+        )
+        for site in sites
+    }
+    for place in places.values():
+        place.previews.mkdir(parents=True, exist_ok=True)
+        await _migrate(place)
+        await _buckets(place)
+    await provision(places, original)
+    return places
+
+
+async def provision(places: dict[str, Place], original: Deployment) -> None:
+    """Make streams at every site, then mirrors, then consumers; then tell the log which deployment runs."""
+    clients: dict[str, Client] = {}
+    try:
+        for site, place in places.items():
+            clients[site] = await connect(place.bus_address(), name=f"provision@{site}")
+            await provision_streams(clients[site], site=site)
+        for site, place in places.items():
+            await patiently(partial(_mirrors, clients[site], place), what=f"mirrors at {site}")
+            services = services_at(place.deployment, site)
+            await provision_consumers(
+                clients[site],
+                site=site,
+                origins=tuple(place.deployment.sites),
+                subscriptions=[s for service in services for s in service.subscriptions],
+            )
+            await apply_deployment(clients[site], site, original)
+    finally:
+        for client in clients.values():
+            await client.close()
+
+
+def services_at(deployment: Deployment, site: str) -> tuple[Service, ...]:
+    """The services that a site needs, in the order of the road."""
+    return tuple(service for service in load_all() if service.runs_at(deployment, site))
+
+
+async def apply_deployment(client: Client, site: str, deployment: Deployment) -> None:
+    """Put the deployment into the site's log unless the last one there says the same."""
+    js = client.jetstream(timeout=10)
+    revision = 1
+    try:
+        last = await js.get_last_msg(events_stream(site), DeploymentApplied.subject(site))
+        event = REGISTRY.read(DeploymentApplied.type_name(), last.data or b"")
+        if isinstance(event, DeploymentApplied):
+            if event.content_id() == to_facts(deployment, event.revision).content_id():
+                return
+            revision = event.revision + 1
+    except NotFoundError:
+        pass
+    publisher = EventPublisher(client, site=site, service="provision")
+    await publisher.publish([to_facts(deployment, revision)])
+
+
+async def _mirrors(client: Client, place: Place) -> None:
+    if missing := await provision_mirrors(client, neighbours=place.neighbours()):
+        raise Retriable(
+            "neighbour_unreachable",
+            f"the NATS server of {', '.join(missing)} cannot be reached from {place.site}",
+            "Start that site, or check the leaf-node link; it is tried again by itself.",
+        )
+
+
+async def _databases(servers: Servers, sites: Sequence[str]) -> Credentials:
+    """Roles and databases on the embedded PostgreSQL server, with passwords made anew at each start."""
+    if servers.postgres is None:
+        return servers.credentials
+    writer, reader = secrets.token_urlsafe(24), secrets.token_urlsafe(24)
+    made: dict[str, str] = {}
+    for site in (s for s in servers.embedded_opsdb if s in sites):
+        settings = servers.deployment.site(site)
+        made |= {writer_password(site): writer, reader_password(site): reader}
+        await servers.postgres.ensure_role(settings.opsdb.reader, reader)
+        await servers.postgres.ensure_database(settings.database_of(site), settings.opsdb.writer, writer)
+    return servers.credentials.joined(Credentials(made))
+
+
+async def _migrate(place: Place) -> None:
+    await migrate(place.opsdb_writer_dsn(), reader=place.settings.opsdb.reader)
+
+
+async def _buckets(place: Place) -> None:
+    for location in place.settings.locations_of(LocationType.LONG_TERM_ARCHIVE):
+        async with S3Store(place.s3(location)) as store:
+            await store.ensure_bucket()

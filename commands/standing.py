@@ -1,0 +1,112 @@
+"""A deployment on this machine, from its servers to its services: what `up` and `demo` share."""
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from commands.child import Task
+from commands.embedding import servers_of
+from commands.founding import found, services_at
+from commands.supervising import Supervisor, Worker
+from libs.errors import UserError
+from libs.service.service import Place
+from libs.sites.credentials import Credentials
+from libs.sites.loading import load
+from libs.sites.models import Deployment
+from libs.sites.running import Running, SiteUrls, announced
+from libs.sites.workdir import Workdir, WorkdirLock
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A running deployment.
+
+    Attributes:
+        deployment: With real addresses.
+        places: By site.
+        supervisor: Of its service processes.
+        workdir: Where it keeps everything.
+    """
+
+    deployment: Deployment
+    credentials: Credentials
+    places: dict[str, Place]
+    supervisor: Supervisor
+    workdir: Workdir
+
+    def start(self, site: str, service: str) -> Worker:
+        """Start one service process; its log is ``logs/<site>-<service>.log``."""
+        log = self.workdir.logs / f"{site}-{service}.log"
+        return self.supervisor.start(Task(service=service, place=self.places[site], log=log, supervised=True))
+
+    def start_all(self, *, but: Sequence[str] = ()) -> None:
+        """Start what every site needs, except the named services."""
+        for site in self.places:
+            for service in services_at(self.deployment, site):
+                if service.name not in but:
+                    self.start(site, service.name)
+
+    def urls(self) -> dict[str, SiteUrls]:
+        """Where the HTTP services of each site answer."""
+        found: dict[str, SiteUrls] = {}
+        for site in self.places:
+            http = self.deployment.site(site).http
+            names = {service.name for service in services_at(self.deployment, site)}
+            found[site] = SiteUrls(
+                filing=f"http://{http.host}:{http.filing_port}" if "filing" in names else None,
+                gateway=f"http://{http.host}:{http.gateway_port}" if "gateway" in names else None,
+            )
+        return found
+
+
+@asynccontextmanager
+async def standing(
+    config: Path, workdir: Workdir, environment: Credentials, sites: Sequence[str] = ()
+) -> AsyncIterator[Standing]:
+    """Start servers, make everything ready, and let other commands find it; services are the caller's to start.
+
+    Args:
+        config: The deployment file; absolute.
+        workdir: Held by a lock while the block lasts.
+        environment: Credentials of servers that are not embedded.
+        sites: The sites to run here; all if empty.
+
+    Raises:
+        UserError: The file, the work directory or a server cannot be used.
+    """
+    deployment = load(config, workdir.path)
+    chosen = tuple(sites) or tuple(deployment.sites)
+    if unknown := [site for site in chosen if site not in deployment.sites]:
+        raise UserError(
+            "unknown_site",
+            f"the deployment has no site {unknown[0]!r}",
+            f"Choose from {', '.join(deployment.sites)}.",
+        )
+    async with AsyncExitStack() as stack:
+        stack.enter_context(WorkdirLock(workdir))
+        supervisor = Supervisor()
+        supervisor.warm_up()
+        servers = await stack.enter_async_context(servers_of(deployment, workdir, environment, chosen))
+        places = await found(servers, workdir, deployment, chosen)
+        credentials = next(iter(places.values())).credentials
+        stands = Standing(servers.deployment, credentials, places, supervisor, workdir)
+        stack.push_async_callback(supervisor.stop)
+        running = Running.here(servers.deployment, chosen, stands.urls(), config)
+        stack.enter_context(announced(workdir, running, credentials))
+        yield stands
+
+
+async def until_signal() -> None:
+    """Wait for SIGINT or SIGTERM."""
+    asked = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, asked.set)
+    try:
+        await asked.wait()
+    finally:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(number)

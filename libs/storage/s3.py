@@ -142,7 +142,7 @@ class S3Store:
                     "upload_raced", f"another writer of {key!r} came and went", "It is tried again."
                 )
             if plan.count > 1:
-                await s3_upload.abort_uploads(self._client, job.bucket, key, timedelta(0))
+                await s3_upload.abort_uploads(self._client, job.bucket, key, None)
         return done
 
     async def put_json(self, key: str, document: object) -> ObjectFacts:

@@ -106,19 +106,33 @@ async def send(client: "S3Client", job: UploadJob) -> Uploaded | None:
                 return await _send_whole(client, job, source)
             return await _send_parts(client, job, source)
         except ClientError as error:
-            if job.existing is ExistingObject.KEEP and is_precondition(error):
+            if _was_overtaken(job, error):
                 return None
             raise
 
 
-async def abort_uploads(client: "S3Client", bucket: str, key: str, older_than: timedelta) -> int:
-    """Abort multipart uploads of exactly this key that began longer ago; return how many."""
-    before = datetime.now(UTC) - older_than
+def _was_overtaken(job: UploadJob, error: ClientError) -> bool:
+    """Whether another upload of the key was completed first: it stands there, or it has aborted this one."""
+    return error_code(error) == "NoSuchUpload" or (
+        job.existing is ExistingObject.KEEP and is_precondition(error)
+    )
+
+
+async def abort_uploads(client: "S3Client", bucket: str, key: str, older_than: timedelta | None) -> int:
+    """Abort the multipart uploads of exactly this key; return how many.
+
+    Args:
+        client: Where.
+        bucket: Its bucket.
+        key: The whole key; longer keys that begin with it are left alone.
+        older_than: Age by the server's clock, which may round up to seconds; None aborts every one.
+    """
+    before = None if older_than is None else datetime.now(UTC) - older_than
     aborted = 0
     pages = client.get_paginator("list_multipart_uploads").paginate(Bucket=bucket, Prefix=key)
     async for page in pages:
         for upload in page.get("Uploads", []):
-            if upload["Key"] == key and upload["Initiated"] <= before:
+            if upload["Key"] == key and (before is None or upload["Initiated"] <= before):
                 await _abort(client, bucket, key, upload["UploadId"])
                 aborted += 1
     return aborted

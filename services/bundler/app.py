@@ -1,0 +1,30 @@
+"""The bundler's composition."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from contracts.bundles import BundleSealed
+from libs.bus.guard import Guard
+from libs.service.service import Runtime, Service
+from services.bundler.handlers import SUBSCRIPTIONS, BundlerHandlers, subscribe
+from services.bundler.routing import sends
+from services.bundler.sealing import Sealer
+from services.bundler.ticking import period, ticking
+
+
+@asynccontextmanager
+async def compose(runtime: Runtime) -> AsyncIterator[None]:
+    """Build the bundler's parts around an open ops-db and a clock."""
+    place, bus = runtime.place, runtime.bus
+    guard = Guard(bus.client, bus.publisher, site=place.site, event=BundleSealed)
+    waits = [
+        route.longest_wait.total_seconds() for route in place.deployment.routes_from(place.site).values()
+    ]
+    async with runtime.opsdb() as opsdb:
+        sealer = Sealer(opsdb=opsdb, sealed=guard, deployment=place.deployment, site=place.site)
+        subscribe(bus, BundlerHandlers(opsdb=opsdb, sealer=sealer, place=place))
+        async with ticking(period(min(waits, default=0.0)), sealer.seal_ready):
+            yield
+
+
+SERVICE = Service("bundler", SUBSCRIPTIONS, runs_at=sends, compose=compose)

@@ -1,0 +1,60 @@
+"""What the bundler hears, and what it does about it."""
+
+from collections.abc import Sequence
+
+from contracts.base import Event
+from contracts.packages import PackageCorrupted, PackageSealed
+from contracts.transfers import TransferCompleted, TransferFailed
+from libs.bus.bus import Bus, DeliveryOf
+from libs.bus.subscription import Hears, Subscription
+from libs.opsdb.reader import OpsDbReader
+from libs.service.service import Place
+from services.bundler import queries
+from services.bundler.repairing import repair
+from services.bundler.sealing import Sealer
+
+PATIENCE = 6000
+"""Attempts: ops-db may be away for a long weekend before anything becomes a dead letter."""
+
+SEAL = Subscription(
+    "bundler", "seal", (PackageSealed, TransferCompleted, TransferFailed), max_attempts=PATIENCE
+)
+REPAIR = Subscription("bundler", "repair", (PackageCorrupted,), hears=Hears.OTHER_SITES)
+SUBSCRIPTIONS = (SEAL, REPAIR)
+
+SealTrigger = PackageSealed | TransferCompleted | TransferFailed
+
+
+class BundlerHandlers:
+    """The handlers of one instance.
+
+    Args:
+        opsdb: The site's ops-db.
+        sealer: Closes bundles.
+        place: Where the instance runs.
+    """
+
+    def __init__(self, *, opsdb: OpsDbReader, sealer: Sealer, place: Place) -> None:
+        self._opsdb = opsdb
+        self._sealer = sealer
+        self._place = place
+
+    async def seal(self, event: SealTrigger, delivery: DeliveryOf) -> Sequence[Event]:
+        """Close what should go now that a package is there or the link is free; stored one by one, guarded."""
+        del event  # What it says is in ops-db by now, beside everything else that waits.
+        await self._opsdb.wait_applied(delivery.stream, delivery.sequence)
+        # Under load the last event of many decides for all of them.
+        if not await queries.newer_known(self._opsdb, delivery.stream, delivery.sequence, SEAL.events):
+            await self._sealer.seal_ready(str(delivery.envelope.id))
+        return ()
+
+    async def repair(self, event: PackageCorrupted) -> Sequence[Event]:
+        """Send a damaged package again."""
+        bundle = repair(event, self._place.deployment, self._place.site)
+        return () if bundle is None else (bundle,)
+
+
+def subscribe(bus: Bus, handlers: BundlerHandlers) -> None:
+    """Let the handlers have what they hear."""
+    bus.subscribe(SEAL, handlers.seal)
+    bus.subscribe(REPAIR, handlers.repair)

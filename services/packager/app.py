@@ -1,0 +1,40 @@
+"""The packager's composition."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from contracts.files import FilesAssigned
+from contracts.packages import PackagePlanned
+from contracts.states import LocationType
+from libs.bus.guard import Guard
+from libs.service.service import Runtime, Service
+from libs.sites.models import Deployment
+from services.packager.assigning import Planner
+from services.packager.handlers import SUBSCRIPTIONS, PackagerHandlers, subscribe
+
+
+def runs_at(deployment: Deployment, site: str) -> bool:
+    """Where instruments stand and packages can be put."""
+    buffers = deployment.site(site).locations_of(LocationType.BUFFER)
+    return bool(deployment.instruments_at(site)) and bool(buffers)
+
+
+@asynccontextmanager
+async def compose(runtime: Runtime) -> AsyncIterator[None]:
+    """Build the packager's parts around an open ops-db."""
+    place, bus = runtime.place, runtime.bus
+    publisher = bus.publisher
+    async with runtime.opsdb() as opsdb:
+        planner = Planner(
+            opsdb=opsdb,
+            publisher=publisher,
+            assigned=Guard(bus.client, publisher, site=place.site, event=FilesAssigned),
+            planned=Guard(bus.client, publisher, site=place.site, event=PackagePlanned),
+            deployment=place.deployment,
+            site=place.site,
+        )
+        subscribe(bus, PackagerHandlers(opsdb=opsdb, planner=planner, place=place, client=bus.client))
+        yield
+
+
+SERVICE = Service("packager", SUBSCRIPTIONS, runs_at=runs_at, compose=compose)

@@ -1,0 +1,112 @@
+"""What the packager hears, and what it does about it."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from uuid import UUID
+
+from nats.aio.client import Client
+
+from contracts.base import Event
+from contracts.files import FilesMissing, FilesScanned
+from contracts.observations import ObservationFinished
+from contracts.packages import PackageAbandoned, PackagePlanned
+from contracts.states import PackageState
+from libs.bus.bus import Bus, DeliveryOf
+from libs.bus.subscription import Subscription
+from libs.opsdb.reader import OpsDbReader
+from libs.packaging import PayloadChanged
+from libs.service.service import Place
+from libs.telemetry.logs import logger
+from services.packager import queries
+from services.packager.assigning import Planner
+from services.packager.building import Order, build
+from services.packager.naming import SUFFIX, bag_info, package_path
+from services.packager.outcomes import abandoned, refused_events, sealed_events
+from services.packager.working import in_thread, told
+
+OBSERVATION_EVENTS = (FilesScanned, FilesMissing, ObservationFinished)
+PATIENCE = 6000
+"""Attempts: ops-db may be away, and a BUFFER full, for a long weekend before anything becomes a dead letter."""
+
+PLAN = Subscription("packager", "plan", (*OBSERVATION_EVENTS, PackageAbandoned), max_attempts=PATIENCE)
+BUILD = Subscription("packager", "build", (PackagePlanned,), workers=2, max_attempts=PATIENCE)
+SUBSCRIPTIONS = (PLAN, BUILD)
+
+PlanTrigger = FilesScanned | FilesMissing | ObservationFinished | PackageAbandoned
+
+log = logger("packager")
+
+
+class PackagerHandlers:
+    """The handlers of one instance.
+
+    Args:
+        opsdb: The site's ops-db.
+        planner: Plans packages.
+        place: Where the instance runs.
+        client: For the progress bucket.
+    """
+
+    def __init__(self, *, opsdb: OpsDbReader, planner: Planner, place: Place, client: Client) -> None:
+        self._opsdb = opsdb
+        self._planner = planner
+        self._place = place
+        self._client = client
+
+    async def plan(self, event: PlanTrigger, delivery: DeliveryOf) -> Sequence[Event]:
+        """Plan what can be planned of the event's observation; its events are stored one by one, guarded."""
+        await self._opsdb.wait_applied(delivery.stream, delivery.sequence)
+        unit_id = event.executed_obs_unit_id
+        # Scanned files come in bursts: the last event of a burst plans for all of them.
+        if not await queries.newer_known(
+            self._opsdb, delivery.stream, delivery.sequence, unit_id, OBSERVATION_EVENTS
+        ):
+            await self._planner.plan(unit_id, str(delivery.envelope.id))
+        return ()
+
+    async def build(self, event: PackagePlanned, delivery: DeliveryOf) -> Sequence[Event]:
+        """Write the package, unless it was sealed or abandoned before."""
+        await self._opsdb.wait_applied(delivery.stream, delivery.sequence)
+        if await queries.package_state(self._opsdb, event.package_id) is not PackageState.PLANNED:
+            return ()
+        chosen = await queries.package_files(self._opsdb, event.package_id)
+        if len(chosen.files) != event.file_count:
+            # Killed between FilesRefused and PackageAbandoned: the refused files have left already.
+            return [abandoned(event, event.file_count - len(chosen.files))]
+        path = package_path(event.provenance, event.name)
+        order = Order(
+            source=self._root(event.source),
+            buffer=self._root(event.buffer),
+            path=path,
+            bag_name=event.name.removesuffix(SUFFIX),
+            info=bag_info(event.provenance, event.package_id, delivery.envelope.time.date()),
+            files=chosen.files,
+            declared=chosen.declared,
+        )
+        return await self._built(event, order, chosen.ids)
+
+    async def _built(self, event: PackagePlanned, order: Order, ids: dict[str, UUID]) -> Sequence[Event]:
+        facts = {
+            "work": "package",
+            "package_id": event.package_id,
+            "name": event.name,
+            "total": event.payload_bytes,
+        }
+        key = f"packager.{event.package_id}"
+        try:
+            async with told(self._client, self._place.site, key, facts) as meter:
+                sealed = await in_thread(lambda stop: build(order, meter, stop))
+        except PayloadChanged as changed:
+            log.warning("abandoned", package=str(event.package_id), reason=changed.problem.reason)
+            return refused_events(event, changed.files, ids)
+        log.info("sealed", package=str(event.package_id), name=event.name, size=sealed.size)
+        return sealed_events(event, order.path, sealed, ids)
+
+    def _root(self, location: str) -> Path:
+        return self._place.disk(location).path
+
+
+def subscribe(bus: Bus, handlers: PackagerHandlers) -> None:
+    """Let the handlers have what they hear."""
+    bus.subscribe(PLAN, handlers.plan)
+    bus.subscribe(BUILD, handlers.build)

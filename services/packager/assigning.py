@@ -123,7 +123,7 @@ class Planner:
             announced = await self._announce_left_over(job, turn, in_use)
             more |= bool(announced)
             if worth_reading(files, job.now, job.limits):
-                more |= await self._plan_free(job, turn, max(in_use, *announced, 0))
+                more |= await self._plan_free(job, turn, max([in_use, *announced]))
         return more
 
     def _job(self, unit_id: UUID, unit: queries.Unit, files: ModuleFiles, causation_id: str) -> _Job:

@@ -32,7 +32,7 @@ SELECT file.instrument_module AS module, file.location,
        coalesce(sum(file.size) FILTER (WHERE {_FREE}), 0)::bigint AS free_bytes,
        count(*) FILTER (WHERE file.state = 'filed' AND file.problem_code IS NULL) AS awaited,
        coalesce(array_agg(DISTINCT file.raw_data_package_id)
-           FILTER (WHERE file.state = 'planned' AND package.planned_at IS NULL), '{}') AS unannounced
+           FILTER (WHERE file.state = 'planned' AND package.planned_at IS NULL), '{{}}') AS unannounced
 FROM raw_data_file file LEFT JOIN raw_data_package package ON package.id = file.raw_data_package_id
 WHERE file.executed_obs_unit_id = $1 AND file.instrument_module IS NOT NULL
 GROUP BY 1, 2 ORDER BY 1, 2

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import uvloop
-from libs.embedded.process import die_with_parent
 
 from commands.services import load
 from libs.errors import ChasquiError
+from libs.service.lifeline import die_with_parent
 from libs.service.running import run
 from libs.service.service import Place
 from libs.telemetry import logs

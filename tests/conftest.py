@@ -1,0 +1,42 @@
+"""Servers once a run, a road of its own for each test."""
+
+from collections.abc import AsyncIterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from tests.support import servers as run_servers
+from tests.support.road import Road, laid
+from tests.support.servers import TestServers
+
+_RUN = ExitStack()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Start the run's servers in the controlling process, unless only unit tests were asked for."""
+    config = session.config
+    controls = not hasattr(config, "workerinput")
+    wanted = any("unit" not in Path(argument.split("::")[0]).parts for argument in config.args)
+    if controls and wanted and not config.option.collectonly:
+        _RUN.enter_context(run_servers.started())
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish() -> None:
+    """Stop the run's servers."""
+    _RUN.close()
+
+
+@pytest.fixture(scope="session")
+def servers() -> TestServers:
+    """The run's NATS, PostgreSQL and S3 servers."""
+    return TestServers.of_this_run()
+
+
+@pytest.fixture
+async def road(servers: TestServers, tmp_path: Path) -> AsyncIterator[Road]:
+    """Two sites with streams, databases, a bucket and folders of their own; nothing runs yet."""
+    async with laid(servers, tmp_path) as made:
+        yield made

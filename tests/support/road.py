@@ -1,0 +1,306 @@
+"""Two sites of one test: their own streams, databases, bucket and folders on the run's servers."""
+
+import asyncio
+import secrets
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+import asyncpg
+from nats.aio.client import Client
+
+from commands.founding import apply_deployment
+from commands.services import load
+from contracts.base import Event
+from contracts.envelope import Envelope
+from contracts.registry import REGISTRY
+from contracts.states import LocationType, StorageType
+from contracts.subjects import dead_stream, events_stream
+from libs.bus.connection import connect
+from libs.bus.provision import provision_consumers, provision_streams
+from libs.bus.publishing import EventPublisher
+from libs.service.running import running
+from libs.service.service import Place
+from libs.sites.credentials import (
+    Credentials,
+    access_key,
+    nats_password,
+    reader_password,
+    secret_key,
+    writer_password,
+)
+from libs.sites.models import (
+    Deployment,
+    DiskLocation,
+    InstrumentSettings,
+    NatsSettings,
+    OpsDbSettings,
+    Retention,
+    RouteSettings,
+    S3Location,
+    ScanSettings,
+    SiteSettings,
+)
+from libs.storage.s3 import S3Store
+from tests.support.servers import READER, READER_PASSWORD, TEMPLATE, WRITER, WRITER_PASSWORD, TestServers
+
+E = TypeVar("E", bound=Event)
+PATIENCE_S = 30.0
+
+
+@dataclass
+class Road:
+    """A telescope's site and a data centre.
+
+    Attributes:
+        telescope: The site with SOURCE (location ``<site>-source``) and BUFFER (``<site>-buffer``);
+            its instrument is ``camera`` with modules ``main`` and ``guide``.
+        centre: The site with BUFFER, LONG_TERM_ARCHIVE (``<site>-archive``) and PROCESSING (``<site>-processing``).
+    """
+
+    servers: TestServers
+    telescope: Place
+    centre: Place
+    clients: dict[str, Client] = field(default_factory=dict)
+
+    @property
+    def source(self) -> Path:
+        """The instrument's folder."""
+        return self.telescope.disk(f"{self.telescope.site}-source").path / "camera"
+
+    def folder(self, location: str) -> Path:
+        """The root of a disk location, by its ending: ``buffer`` is looked for at both sites by full name."""
+        return self.telescope.disk(location).path
+
+    def client(self, place: Place) -> Client:
+        """A connection to a site's server."""
+        return self.clients[place.site]
+
+    def publisher(self, place: Place, service: str = "test") -> EventPublisher:
+        """Publishes events at a site, as a service would."""
+        return EventPublisher(self.client(place), site=place.site, service=service)
+
+    @asynccontextmanager
+    async def running(self, place: Place, *services: str) -> AsyncIterator[None]:
+        """Run services of a site in this event loop while the block lasts."""
+        async with AsyncExitStack() as stack:
+            for name in services:
+                service = load(name)
+                await provision_consumers(
+                    self.client(place),
+                    site=place.site,
+                    origins=tuple(place.deployment.sites),
+                    subscriptions=service.subscriptions,
+                )
+                await stack.enter_async_context(running(service, place, graceful_s=2.0))
+            yield
+
+    async def events(self, place: Place) -> list[tuple[Envelope, Event]]:
+        """Every event in a site's stream, in order."""
+        js = self.client(place).jetstream()
+        stream = events_stream(place.site)
+        last = (await js.stream_info(stream)).state.last_seq
+        found = []
+        for sequence in range(1, last + 1):
+            raw = await js.get_msg(stream, sequence, direct=True)
+            kind = "chasqui." + (raw.subject or "").split(".", 2)[2]
+            found.append((Envelope.from_headers(raw.headers or {}), REGISTRY.read(kind, raw.data or b"")))
+        return found
+
+    async def events_of(self, place: Place, kind: type[E]) -> list[E]:
+        """Every event of one type at a site, in order."""
+        return [event for _, event in await self.events(place) if isinstance(event, kind)]
+
+    async def wait_for(
+        self, place: Place, kind: type[E], *, count: int = 1, within_s: float = PATIENCE_S
+    ) -> list[E]:
+        """Wait until a site's stream has `count` events of a type; AssertionError after `within_s` seconds."""
+        js = self.client(place).jetstream()
+        deadline = time.monotonic() + within_s
+        while True:
+            info = await js.stream_info(events_stream(place.site), subjects_filter=kind.subject(place.site))
+            if sum((info.state.subjects or {}).values()) >= count:
+                return await self.events_of(place, kind)
+            assert time.monotonic() < deadline, (
+                f"{kind.__name__} did not come {count} times within {within_s} s at {place.site}; "
+                f"there are {[type(e).__name__ for _, e in await self.events(place)]}"
+            )
+            await asyncio.sleep(0.03)
+
+    async def letters(self, place: Place) -> list[dict[str, str]]:
+        """The headers of every dead letter at a site."""
+        js = self.client(place).jetstream()
+        stream = dead_stream(place.site)
+        last = (await js.stream_info(stream)).state.last_seq
+        return [dict((await js.get_msg(stream, n, direct=True)).headers or {}) for n in range(1, last + 1)]
+
+    async def query(self, place: Place, sql: str, *arguments: object) -> list[asyncpg.Record]:
+        """Ask a site's ops-db, as the reader."""
+        connection = await asyncpg.connect(place.opsdb_dsn())
+        try:
+            return list(await connection.fetch(sql, *arguments))
+        finally:
+            await connection.close()
+
+    async def eventually(
+        self, condition: Callable[[], Any], *, within_s: float = PATIENCE_S, what: str = "it"
+    ) -> None:
+        """Wait until a coroutine function (or a plain one) returns something true."""
+        deadline = time.monotonic() + within_s
+        while True:
+            found = condition()
+            if asyncio.iscoroutine(found):
+                found = await found
+            if found:
+                return
+            assert time.monotonic() < deadline, f"{what} did not come true within {within_s} s"
+            await asyncio.sleep(0.03)
+
+
+@asynccontextmanager
+async def laid(servers: TestServers, folder: Path) -> AsyncIterator[Road]:
+    """Lay a road: two sites on the run's servers, provisioned, with nothing running."""
+    token = secrets.token_hex(4)
+    telescope, centre = f"chile-{token}", f"cologne-{token}"
+    deployment = make_deployment(servers, folder, telescope, centre, bucket=f"archive-{token}")
+    credentials = make_credentials(servers, deployment)
+    await _databases(servers, deployment)
+    for _, _, location in deployment.locations():
+        if isinstance(location, DiskLocation):
+            location.path.mkdir(parents=True)
+    places = [Place(site, deployment, credentials, folder / "state" / site) for site in (telescope, centre)]
+    road = Road(servers, telescope=places[0], centre=places[1])
+    road.source.mkdir()
+    async with S3Store(road.centre.s3(f"{centre}-archive")) as store:
+        await store.ensure_bucket()
+    try:
+        for place in places:
+            road.clients[place.site] = await connect(place.bus_address(), name=f"test@{place.site}")
+            await provision_streams(road.client(place), site=place.site)
+            await apply_deployment(road.client(place), place.site, deployment)
+        yield road
+    finally:
+        for place in places:
+            await _forget(road, place)
+        await _drop(servers, deployment)
+
+
+def make_deployment(
+    servers: TestServers, folder: Path, telescope: str, centre: str, *, bucket: str
+) -> Deployment:
+    """The deployment of a test: quick quiet times, no retention."""
+    at_once = Retention.model_validate({"keep_for": 0})
+
+    def disk(name: str, kind: LocationType) -> DiskLocation:
+        return DiskLocation(type=kind, storage=StorageType.DISK, path=folder / name, retention=at_once)
+
+    def site(name: str, locations: dict[str, DiskLocation | S3Location]) -> SiteSettings:
+        return SiteSettings(
+            nats=NatsSettings(url=servers.nats_url, user=servers.nats_user),
+            opsdb=OpsDbSettings(
+                host=servers.postgres_host,
+                port=servers.postgres_port,
+                database=database_of(name),
+                writer=WRITER,
+                reader=READER,
+            ),
+            scan=ScanSettings.model_validate(
+                {"quiet": "100ms", "sweep": "500ms", "missing_after": "1s", "unfiled_after": "1s"}
+            ),
+            locations=dict(locations),
+        )
+
+    return Deployment(
+        version=1,
+        observatory="Test Observatory",
+        telescope="Test Telescope",
+        sites={
+            telescope: site(
+                telescope,
+                {
+                    f"{telescope}-source": disk(f"{telescope}-source", LocationType.SOURCE),
+                    f"{telescope}-buffer": disk(f"{telescope}-buffer", LocationType.BUFFER),
+                },
+            ),
+            centre: site(
+                centre,
+                {
+                    f"{centre}-buffer": disk(f"{centre}-buffer", LocationType.BUFFER),
+                    f"{centre}-processing": disk(f"{centre}-processing", LocationType.PROCESSING),
+                    f"{centre}-archive": S3Location(
+                        type=LocationType.LONG_TERM_ARCHIVE,
+                        storage=StorageType.S3,
+                        endpoint=servers.s3_endpoint,
+                        bucket=bucket,
+                    ),
+                },
+            ),
+        },
+        instruments={
+            "camera": InstrumentSettings(
+                site=telescope, source=f"{telescope}-source", folder="camera", modules=("main", "guide")
+            )
+        },
+        routes={f"{telescope}-{centre}": RouteSettings(origin=telescope, destination=centre)},
+    )
+
+
+def make_credentials(servers: TestServers, deployment: Deployment) -> Credentials:
+    """The secrets of a test's deployment."""
+    values: dict[str, str] = {}
+    for site in deployment.sites:
+        values |= {
+            nats_password(site): servers.nats_password,
+            writer_password(site): WRITER_PASSWORD,
+            reader_password(site): READER_PASSWORD,
+        }
+    for _, name, location in deployment.locations():
+        if isinstance(location, S3Location):
+            values |= {access_key(name): servers.s3_access_key, secret_key(name): servers.s3_secret_key}
+    return Credentials(values)
+
+
+def database_of(site: str) -> str:
+    """The database of a test's site."""
+    return f"opsdb_{site.replace('-', '_')}"
+
+
+async def _databases(servers: TestServers, deployment: Deployment) -> None:
+    admin = await asyncpg.connect(servers.dsn("postgres"))
+    try:
+        for site in deployment.sites:
+            for attempt in range(20):
+                try:
+                    await admin.execute(
+                        f"CREATE DATABASE {database_of(site)} TEMPLATE {TEMPLATE} OWNER {WRITER}"
+                    )
+                    break
+                except asyncpg.ObjectInUseError:
+                    # Another test's copy of the template is being made at this moment.
+                    assert attempt < 19
+                    await asyncio.sleep(0.1)
+    finally:
+        await admin.close()
+
+
+async def _drop(servers: TestServers, deployment: Deployment) -> None:
+    admin = await asyncpg.connect(servers.dsn("postgres"))
+    try:
+        for site in deployment.sites:
+            await admin.execute(f"DROP DATABASE IF EXISTS {database_of(site)} WITH (FORCE)")
+    finally:
+        await admin.close()
+
+
+async def _forget(road: Road, place: Place) -> None:
+    client = road.clients.get(place.site)
+    if client is None:
+        return
+    js = client.jetstream(timeout=10)
+    names: Sequence[str] = (events_stream(place.site), dead_stream(place.site))
+    for name in names:
+        await js.delete_stream(name)
+    await client.close()

@@ -143,6 +143,18 @@ def swap_contents(parts: list[Member]) -> list[Member]:
     return parts
 
 
+def rewrite_info(parts: list[Member]) -> list[Member]:
+    info, data = parts[0]
+    assert info.name == "bag/bag-info.txt"
+    return [(info, data.replace(b"2026-01-01", b"2026-01-02")), *parts[1:]]
+
+
+def unlist_tags(parts: list[Member]) -> list[Member]:
+    info, _ = parts[-1]
+    info.size = 0
+    return [*parts[:-1], (info, b"")]
+
+
 def drop(name: str) -> Callable[[list[Member]], list[Member]]:
     return lambda parts: [part for part in parts if name not in part[0].name]
 
@@ -166,6 +178,8 @@ def extra(
     ("change", "fault"),
     [
         (swap_contents, BagFault.FILE_CHECKSUM),
+        (rewrite_info, BagFault.TAG_FILE_DAMAGED),
+        (unlist_tags, BagFault.FILE_UNLISTED),
         (drop("file 2"), BagFault.FILE_MISSING),
         (drop("/data/"), BagFault.OXUM_MISMATCH),
         (drop("bag-info"), BagFault.TAG_FILE_MISSING),

@@ -1,0 +1,49 @@
+"""Reaching PostgreSQL, and telling its absence as a fault that passes."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import asyncpg
+
+from libs.errors import Retriable
+
+AWAY: tuple[type[BaseException], ...] = (
+    OSError,
+    TimeoutError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.TooManyConnectionsError,
+    asyncpg.InvalidAuthorizationSpecificationError,
+    asyncpg.InvalidCatalogNameError,
+)
+"""What asyncpg raises when the server is away, is starting or stopping, or does not let us in."""
+
+
+def unavailable(error: BaseException) -> Retriable:
+    """The fault to tell for an error of `AWAY`."""
+    return Retriable(
+        "opsdb_unavailable",
+        f"the ops-db cannot be reached: {error or type(error).__name__}",
+        "Check that PostgreSQL runs, that its address, database and roles are those of the deployment file, "
+        "and that the passwords in the environment are right; work goes on by itself once it is back.",
+    )
+
+
+def is_away(error: BaseException) -> bool:
+    """Whether an error means that the connection or the server is gone."""
+    if isinstance(error, AWAY):
+        return True
+    # asyncpg raises a plain InterfaceError for whatever is asked of a connection that was lost before.
+    return isinstance(error, asyncpg.InterfaceError) and "clos" in str(error)
+
+
+@contextmanager
+def unavailable_as_retriable() -> Iterator[None]:
+    """Turn whatever says that PostgreSQL is away into Retriable ``opsdb_unavailable``."""
+    try:
+        yield
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+        if not is_away(error):
+            raise
+        raise unavailable(error) from error

@@ -1,0 +1,1 @@
+"""The ops-db's schema, step by step (Alembic). Run them with `libs.opsdb.migrating.migrate`."""

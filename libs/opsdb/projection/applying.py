@@ -1,0 +1,197 @@
+"""The one transaction in which a batch of events takes effect."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple
+
+import asyncpg
+
+from contracts.base import Event
+from contracts.envelope import Envelope
+from libs.opsdb.projection.changes import Change
+from libs.opsdb.projection.coalescing import coalesce
+from libs.opsdb.projection.folding import fold, fold_repeat
+from libs.opsdb.projection.reconciling import conclusions
+from libs.opsdb.projection.statements import Statement, statements_of
+from libs.opsdb.projection.tables import WRITE_ORDER
+
+
+def applied_channel(schema: str) -> str:
+    """Where each commit tells ``stream:sequence`` for the streams it moved on, one channel per schema."""
+    return f"applied.{schema}"
+
+
+UNFOLDABLE: tuple[type[Exception], ...] = (
+    asyncpg.DataError,
+    asyncpg.IntegrityConstraintViolationError,
+    asyncpg.ProgramLimitExceededError,
+)
+"""What PostgreSQL (or its client) says of values that it cannot store: a NUL in a text, 2^63 bytes, ..."""
+
+Position = tuple[str, int]
+
+
+class Happening(NamedTuple):
+    """An event at its place in a stream."""
+
+    stream: str
+    sequence: int
+    envelope: Envelope
+    event: Event
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Events to apply together.
+
+    Attributes:
+        happenings: In the order of each stream; streams interleave as they like.
+        positions: The last sequence of each stream that this batch covers, unreadable messages included.
+    """
+
+    happenings: Sequence[Happening]
+    positions: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What a batch came to.
+
+    Attributes:
+        events: How many events were folded.
+        repeats: How many of them were repeats of earlier ones.
+        rows: How many rows were written.
+    """
+
+    events: int
+    repeats: int
+    rows: int
+
+
+class Effect(NamedTuple):
+    """Everything to run for a batch, in order."""
+
+    statements: list[Statement]
+    rows: int
+
+
+async def positions(connection: asyncpg.Connection) -> dict[str, int]:
+    """The last applied sequence of each stream."""
+    return {r["stream"]: r["sequence"] for r in await connection.fetch("SELECT * FROM stream_position")}
+
+
+def effect_of(happenings: Iterable[Happening], repeats: frozenset[Position] = frozenset()) -> Effect:
+    """What is to be written for these events. Pure."""
+    coalesced = coalesce(_changes(happenings, repeats))
+    upserts = [
+        statement
+        for table in WRITE_ORDER
+        for wave in coalesced.get(table, ())
+        for statement in statements_of(table, wave)
+    ]
+    return Effect(upserts + conclusions(coalesced), sum(statement.rows for statement in upserts))
+
+
+def _changes(happenings: Iterable[Happening], repeats: frozenset[Position]) -> Iterable[Change]:
+    for stream, sequence, envelope, event in happenings:
+        if (stream, sequence) in repeats:
+            yield from fold_repeat(envelope, event)
+        else:
+            yield from fold(envelope, event)
+
+
+async def apply(connection: asyncpg.Connection, batch: Batch) -> Applied:
+    """Fold a batch into the tables, record its events, move the positions on, and tell the waiting.
+
+    What was applied already is left out, so handing over the same batch twice does nothing the second time.
+
+    Args:
+        connection: The projector's own; its `search_path` names the schema.
+        batch: Whatever has come since the last one.
+
+    Raises:
+        asyncpg.PostgresError: One of `UNFOLDABLE` if a value cannot be stored; others as they come. Nothing
+            of the batch is then applied.
+    """
+    effect = effect_of(batch.happenings)
+    async with connection.transaction():
+        known = await _known_positions(connection, batch)
+        happenings = [h for h in batch.happenings if h.sequence > known.get(h.stream, 0)]
+        repeats = await _record(connection, happenings)
+        if repeats or len(happenings) < len(batch.happenings):
+            effect = effect_of(happenings, repeats)
+        for sql, arguments, _ in effect.statements:
+            await connection.execute(sql, *arguments)
+        await _move_on(connection, batch, known)
+    return Applied(len(happenings), len(repeats), effect.rows)
+
+
+async def _known_positions(connection: asyncpg.Connection, batch: Batch) -> dict[str, int]:
+    rows = await connection.fetch(
+        "SELECT stream, sequence FROM stream_position WHERE stream = ANY($1::text[])", list(batch.positions)
+    )
+    return {row["stream"]: row["sequence"] for row in rows}
+
+
+_RECORD = """
+    INSERT INTO event_record (stream, sequence, event_id, type, about, site, service, time, causation_id)
+    SELECT * FROM unnest($1::text[], $2::bigint[], $3::uuid[], $4::text[], $5::text[], $6::text[],
+                         $7::text[], $8::timestamptz[], $9::text[])
+    ON CONFLICT DO NOTHING
+"""
+
+_NOT_RECORDED = """
+    SELECT s.stream, s.sequence FROM unnest($1::text[], $2::bigint[]) AS s(stream, sequence)
+    WHERE NOT EXISTS (
+        SELECT FROM event_record r WHERE r.stream = s.stream AND r.sequence = s.sequence
+    )
+"""
+
+
+async def _record(connection: asyncpg.Connection, happenings: Sequence[Happening]) -> frozenset[Position]:
+    """Make the events' records; what could not get one has an id that is known: a repeat."""
+    if not happenings:
+        return frozenset()
+    streams = [h.stream for h in happenings]
+    sequences = [h.sequence for h in happenings]
+    envelopes = [h.envelope for h in happenings]
+    status = await connection.execute(
+        _RECORD,
+        streams,
+        sequences,
+        [e.id for e in envelopes],
+        [e.type for e in envelopes],
+        [e.about for e in envelopes],
+        [e.site for e in envelopes],
+        [e.service for e in envelopes],
+        [e.time for e in envelopes],
+        [e.causation_id for e in envelopes],
+    )
+    if int(status.rpartition(" ")[2]) == len(happenings):
+        return frozenset()
+    rows = await connection.fetch(_NOT_RECORDED, streams, sequences)
+    return frozenset((row["stream"], row["sequence"]) for row in rows)
+
+
+_MOVE_ON = """
+    WITH moved AS (
+        INSERT INTO stream_position AS p (stream, sequence, event_time)
+        SELECT * FROM unnest($1::text[], $2::bigint[], $3::timestamptz[])
+        ON CONFLICT (stream) DO UPDATE
+        SET sequence = EXCLUDED.sequence, event_time = COALESCE(EXCLUDED.event_time, p.event_time)
+        RETURNING stream, sequence
+    )
+    SELECT pg_notify('applied.' || current_schema(), stream || ':' || sequence) FROM moved
+"""
+
+
+async def _move_on(connection: asyncpg.Connection, batch: Batch, known: Mapping[str, int]) -> None:
+    ahead = {stream: n for stream, n in batch.positions.items() if n > known.get(stream, 0)}
+    times: dict[str, datetime] = {h.stream: h.envelope.time for h in batch.happenings}
+    await connection.execute(
+        _MOVE_ON,
+        list(ahead),
+        list(ahead.values()),
+        [times.get(stream) for stream in ahead],
+    )

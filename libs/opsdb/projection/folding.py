@@ -1,0 +1,111 @@
+"""From an event to what it changes: the table of all folds.
+
+The first event with an id counts; later ones with the same id are repeats, which a service sends when it was
+killed between sending and acknowledging, however much happened since. A repeat changes nothing, except for
+the three events that observe a disk: what they tell may come true again, with the same words and hence the
+same id (a file that could not be read can be read again, unchanged). These are folded again, by functions
+that touch only files that wait for just that.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from contracts.base import Event
+from contracts.bundles import BundleForwarded, BundleReceived, BundleSealed
+from contracts.copies import CopyDeleted, CopyScrubbed, DeletionRefused
+from contracts.deployment import DeploymentApplied
+from contracts.envelope import Envelope
+from contracts.files import (
+    AssetRendered,
+    FilesAssigned,
+    FilesMissing,
+    FilesPackaged,
+    FilesRefused,
+    FilesScanned,
+    FilesUnfiled,
+    RenderFailed,
+    ResultsFiled,
+)
+from contracts.observations import FilesFiled, ObservationFinished, ObservationStarted
+from contracts.packages import (
+    PackageAbandoned,
+    PackageArchived,
+    PackageCorrupted,
+    PackagePlanned,
+    PackageSealed,
+    PackageStaged,
+    PackageVerified,
+)
+from contracts.staging import StagingCompleted, StagingFailed, StagingReleased, StagingRequested
+from contracts.transfers import TransferCompleted, TransferFailed, TransferStarted
+from libs.opsdb.projection.changes import Change
+from libs.opsdb.projection.folds import (
+    copies,
+    deployment,
+    files,
+    observations,
+    packages,
+    staging,
+    transfers,
+)
+
+
+def _recorded_only(_told: Envelope, _event: Event) -> list[Change]:
+    return []
+
+
+Fold = Callable[[Envelope, Any], list[Change]]
+
+FOLDS: dict[type[Event], Fold] = {
+    DeploymentApplied: deployment.deployment_applied,
+    ObservationStarted: observations.observation_started,
+    FilesFiled: observations.files_filed,
+    ObservationFinished: observations.observation_finished,
+    FilesScanned: files.files_scanned,
+    FilesMissing: files.files_missing,
+    FilesUnfiled: files.files_unfiled,
+    FilesRefused: files.files_refused,
+    FilesAssigned: files.files_assigned,
+    FilesPackaged: files.files_packaged,
+    AssetRendered: files.asset_rendered,
+    RenderFailed: files.render_failed,
+    PackagePlanned: packages.package_planned,
+    PackageAbandoned: packages.package_abandoned,
+    PackageSealed: packages.package_sealed,
+    PackageVerified: packages.package_verified,
+    PackageCorrupted: packages.package_corrupted,
+    PackageArchived: packages.package_archived,
+    BundleSealed: transfers.bundle_sealed,
+    BundleForwarded: _recorded_only,
+    BundleReceived: transfers.bundle_received,
+    TransferStarted: transfers.transfer_started,
+    TransferCompleted: transfers.transfer_completed,
+    TransferFailed: transfers.transfer_failed,
+    StagingRequested: staging.staging_requested,
+    PackageStaged: staging.package_staged,
+    StagingCompleted: staging.staging_completed,
+    StagingFailed: staging.staging_failed,
+    StagingReleased: staging.staging_released,
+    ResultsFiled: _recorded_only,
+    CopyDeleted: copies.copy_deleted,
+    DeletionRefused: copies.deletion_refused,
+    CopyScrubbed: copies.copy_scrubbed,
+}
+"""What the first event with its id does."""
+
+REPEAT_FOLDS: dict[type[Event], Fold] = {
+    FilesFiled: observations.files_filed_again,
+    FilesScanned: files.files_scanned_again,
+    FilesMissing: files.files_missing_again,
+}
+"""What a repeat does; the others do nothing."""
+
+
+def fold(told: Envelope, event: Event) -> list[Change]:
+    """What the first event with its id changes, in order."""
+    return FOLDS[type(event)](told, event)
+
+
+def fold_repeat(told: Envelope, event: Event) -> list[Change]:
+    """What a later event with the same id changes, in order."""
+    return REPEAT_FOLDS.get(type(event), _recorded_only)(told, event)

@@ -1,0 +1,97 @@
+"""Bundles and their hops.
+
+That a package is transferring follows from two facts, that it is in a bundle and that a transfer of that
+bundle began, which may be told in either order: `reconciling` draws the conclusion.
+"""
+
+from contracts.bundles import BundleReceived, BundleSealed
+from contracts.envelope import Envelope
+from contracts.states import WorkState
+from contracts.transfers import TransferCompleted, TransferFailed, TransferStarted
+from libs.opsdb.projection.changes import NO_PROBLEM, Change, Upsert, problem_columns
+from libs.opsdb.projection.tables import (
+    BUNDLED_PACKAGE,
+    DATA_TRANSFER,
+    DATA_TRANSFER_PACKAGE,
+    RAW_DATA_PACKAGE,
+)
+
+
+def bundle_sealed(told: Envelope, event: BundleSealed) -> list[Change]:
+    """These packages travel together."""
+    bundle = event.bundle_id
+    columns = {
+        "route": event.route,
+        "origin": event.origin,
+        "destination": event.destination,
+        "priority": event.priority,
+        "reason": event.reason.value,
+        "size": event.size,
+        "package_count": len(event.packages),
+        "state": WorkState.PENDING,
+        "sealed_at": told.time,
+    }
+    changes: list[Change] = [Upsert(DATA_TRANSFER_PACKAGE, (bundle,), columns)]
+    for bundled in event.packages:
+        package = bundled.package.package_id
+        changes.append(Upsert(RAW_DATA_PACKAGE, (package,), {"data_transfer_package_id": bundle}))
+        changes.append(Upsert(BUNDLED_PACKAGE, (bundle, package), {"attempt": bundled.attempt}))
+    return changes
+
+
+def transfer_started(told: Envelope, event: TransferStarted) -> list[Change]:
+    """A mover has begun with it."""
+    columns = {
+        "data_transfer_package_id": event.bundle_id,
+        "route": event.route,
+        "engine": event.engine,
+        "origin": event.origin,
+        "destination": event.destination,
+        "origin_location": event.origin_location,
+        "destination_location": event.location,
+        "size": event.size,
+        "state": WorkState.IN_PROGRESS,
+        "started_at": told.time,
+    }
+    return [
+        Upsert(DATA_TRANSFER, (event.transfer_id,), columns),
+        Upsert(DATA_TRANSFER_PACKAGE, (event.bundle_id,), {"state": WorkState.IN_PROGRESS}),
+    ]
+
+
+def transfer_completed(told: Envelope, event: TransferCompleted) -> list[Change]:
+    """Every byte is at the other end of the hop."""
+    columns = {
+        "data_transfer_package_id": event.bundle_id,
+        "route": event.route,
+        "origin": event.origin,
+        "destination": event.destination,
+        "origin_location": event.origin_location,
+        "destination_location": event.location,
+        "size": event.size,
+        "state": WorkState.COMPLETED,
+        "completed_at": told.time,
+        "seconds": event.seconds,
+        **NO_PROBLEM,
+    }
+    return [Upsert(DATA_TRANSFER, (event.transfer_id,), columns)]
+
+
+def transfer_failed(_told: Envelope, event: TransferFailed) -> list[Change]:
+    """The hop was given up, and with it the bundle."""
+    columns = {
+        "data_transfer_package_id": event.bundle_id,
+        "route": event.route,
+        "state": WorkState.FAILED,
+        **problem_columns(event.problem),
+    }
+    return [
+        Upsert(DATA_TRANSFER, (event.transfer_id,), columns),
+        Upsert(DATA_TRANSFER_PACKAGE, (event.bundle_id,), {"state": WorkState.FAILED}),
+    ]
+
+
+def bundle_received(told: Envelope, event: BundleReceived) -> list[Change]:
+    """Everything of it was read at its destination."""
+    columns = {"state": WorkState.COMPLETED, "received_at": told.time}
+    return [Upsert(DATA_TRANSFER_PACKAGE, (event.bundle_id,), columns)]

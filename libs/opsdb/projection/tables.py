@@ -1,0 +1,168 @@
+"""The tables as the projector writes them: keys, types and merge policies.
+
+Names and types come from the models; what is declared here is how a column is merged.
+"""
+
+from dataclasses import dataclass
+
+import sqlalchemy
+from sqlalchemy import Enum
+from sqlalchemy.dialects import postgresql
+
+from contracts.states import PackageState, WorkState
+from libs.opsdb.models import METADATA
+from libs.opsdb.projection.policies import Guarded, Policies, Policy, Versioned
+
+NOTHING_BIT = 1
+"""The bit of a row that is not there, or whose state is null."""
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """A table to write to. Compared by identity: there is one object per table.
+
+    Attributes:
+        name: Its name in PostgreSQL.
+        key: The columns of its primary key.
+        types: The SQL type of every column.
+        wire: The type in which a column's values are sent, if it is another (enums and JSON go as text).
+        states: The labels of its state column.
+        policies: How its columns are merged.
+    """
+
+    name: str
+    key: tuple[str, ...]
+    types: dict[str, str]
+    wire: dict[str, str]
+    states: tuple[str, ...]
+    policies: Policies
+
+    def state_bit(self, state: str) -> int:
+        """The bit of a state in a guard."""
+        return 2 << self.states.index(state)
+
+    def bits(self, *states: str) -> int:
+        """A guard: these states, and a row that is not there or has none."""
+        return NOTHING_BIT | sum(map(self.state_bit, states))
+
+
+WORK_ORDER = tuple(
+    state.value
+    for state in (
+        WorkState.PENDING,
+        WorkState.SCHEDULED,
+        WorkState.IN_PROGRESS,
+        WorkState.FAILED,
+        WorkState.COMPLETED,
+    )
+)
+"""A failure told late, or by another site, never hides that the work was completed."""
+
+PROBLEM = ("problem_code", "problem_reason", "problem_remedy")
+
+
+def _by_latest(told: str, *columns: str) -> Policies:
+    return Policies(versioned=Versioned((f"{told}_at", f"{told}_by"), columns))
+
+
+_POLICIES: dict[str, Policies] = {
+    "executed_obs_unit": Policies({"state": Policy.ABSORB}, order=("running", "finished", "aborted")),
+    "raw_data_file": Policies(
+        guarded=(
+            Guarded(("state", *PROBLEM, "raw_data_package_id")),
+            Guarded(("size", "mtime_ns", "scanned_at")),
+        ),
+    ),
+    "raw_data_package": Policies(
+        {"state": Policy.ABSORB, "verified_at": Policy.EARLIEST, "archived_at": Policy.EARLIEST},
+        order=tuple(state.value for state in PackageState),
+        versioned=Versioned(("problem_at", "problem_by"), PROBLEM, void_in=PackageState.ARCHIVED),
+    ),
+    "data_transfer_package": Policies(
+        {"state": Policy.ABSORB, "received_at": Policy.EARLIEST}, order=WORK_ORDER
+    ),
+    "bundled_package": Policies({"attempt": Policy.FIXED}),
+    "physical_copy": Policies(dict.fromkeys(("kind", "entity_id", "location"), Policy.FIXED)),
+    "raw_data_file_physical_copy": Policies({"raw_data_file_id": Policy.FIXED}),
+    "raw_data_package_physical_copy": Policies({"raw_data_package_id": Policy.FIXED}),
+    "data_transfer_package_physical_copy": Policies({"data_transfer_package_id": Policy.FIXED}),
+    "data_transfer": Policies({"state": Policy.ABSORB}, order=WORK_ORDER),
+    "staging_job": Policies({"state": Policy.ABSORB}, order=WORK_ORDER),
+    "site": _by_latest("applied", "description"),
+    "data_location": _by_latest("applied", "site", "location_type", "storage_type", "priority", "active"),
+    "disk_data_location": _by_latest("told", "path"),
+    "s3_data_location": _by_latest("told", "endpoint", "bucket"),
+    "tape_data_location": _by_latest("told", "library"),
+    "instrument": _by_latest("applied", "site", "source_location", "folder", "available", "package_limit"),
+    "data_transfer_route": _by_latest("applied", "route_type", "origin", "destination", "via"),
+}
+
+
+def _table(name: str) -> Table:
+    model = METADATA.tables[name]
+    types = {column.name: _sql_type(column.type) for column in model.columns}
+    wire = {c.name: "text" for c in model.columns if isinstance(c.type, Enum | postgresql.JSONB)}
+    wire.update({c.name: "text" for c in model.columns if isinstance(c.type, postgresql.ARRAY)})
+    state = model.columns.get("state")
+    return Table(
+        name=name,
+        key=tuple(column.name for column in model.primary_key),
+        types=types,
+        wire=wire,
+        states=tuple(state.type.enums) if state is not None and isinstance(state.type, Enum) else (),
+        policies=_POLICIES.get(name, Policies()),
+    )
+
+
+def _sql_type(kind: sqlalchemy.types.TypeEngine[object]) -> str:
+    return kind.compile(dialect=postgresql.dialect())  # type: ignore[no-untyped-call]
+
+
+SITE = _table("site")
+DATA_LOCATION = _table("data_location")
+DISK_DATA_LOCATION = _table("disk_data_location")
+S3_DATA_LOCATION = _table("s3_data_location")
+TAPE_DATA_LOCATION = _table("tape_data_location")
+INSTRUMENT = _table("instrument")
+INSTRUMENT_MODULE = _table("instrument_module")
+DATA_TRANSFER_ROUTE = _table("data_transfer_route")
+EXECUTED_OBS_UNIT = _table("executed_obs_unit")
+RAW_DATA_FILE = _table("raw_data_file")
+UNFILED_FILE = _table("unfiled_file")
+RAW_DATA_PACKAGE = _table("raw_data_package")
+DATA_TRANSFER_PACKAGE = _table("data_transfer_package")
+BUNDLED_PACKAGE = _table("bundled_package")
+DATA_TRANSFER = _table("data_transfer")
+LONG_TERM_ARCHIVE_TRANSFER = _table("long_term_archive_transfer")
+STAGING_JOB = _table("staging_job")
+STAGING_JOB_PACKAGE = _table("staging_job_package")
+PHYSICAL_COPY = _table("physical_copy")
+RAW_DATA_FILE_PHYSICAL_COPY = _table("raw_data_file_physical_copy")
+RAW_DATA_PACKAGE_PHYSICAL_COPY = _table("raw_data_package_physical_copy")
+DATA_TRANSFER_PACKAGE_PHYSICAL_COPY = _table("data_transfer_package_physical_copy")
+
+WRITE_ORDER: tuple[Table, ...] = (
+    SITE,
+    DATA_LOCATION,
+    DISK_DATA_LOCATION,
+    S3_DATA_LOCATION,
+    TAPE_DATA_LOCATION,
+    INSTRUMENT,
+    INSTRUMENT_MODULE,
+    DATA_TRANSFER_ROUTE,
+    EXECUTED_OBS_UNIT,
+    RAW_DATA_FILE,
+    UNFILED_FILE,
+    RAW_DATA_PACKAGE,
+    DATA_TRANSFER_PACKAGE,
+    BUNDLED_PACKAGE,
+    DATA_TRANSFER,
+    LONG_TERM_ARCHIVE_TRANSFER,
+    STAGING_JOB,
+    STAGING_JOB_PACKAGE,
+    PHYSICAL_COPY,
+    RAW_DATA_FILE_PHYSICAL_COPY,
+    RAW_DATA_PACKAGE_PHYSICAL_COPY,
+    DATA_TRANSFER_PACKAGE_PHYSICAL_COPY,
+)
+"""The one order in which tables are written: supertypes before subtypes, and no two writers can deadlock."""

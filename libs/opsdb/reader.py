@@ -1,0 +1,141 @@
+"""Everybody's way into the ops-db but the projector's: reading, and waiting for the projection."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, Self
+
+import asyncpg
+
+from libs.errors import Retriable
+from libs.opsdb.connecting import unavailable_as_retriable
+from libs.opsdb.migrating import quoted
+from libs.opsdb.watching import PositionWatch
+
+_PREFETCH = 500
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A view of the ops-db in which nothing moves.
+
+    Attributes:
+        position: The last sequence of the asked-for stream that this view contains; 0 before the first.
+        connection: In a read-only transaction of its own, until the view is left.
+    """
+
+    position: int
+    connection: asyncpg.Connection | asyncpg.pool.PoolConnectionProxy
+
+    async def fetch(self, query: str, *arguments: object) -> list[asyncpg.Record]:
+        """The rows of a query."""
+        with unavailable_as_retriable():
+            return await self.connection.fetch(query, *arguments)
+
+    async def iterate(self, query: str, *arguments: object) -> AsyncIterator[asyncpg.Record]:
+        """The rows of a query, a few hundred in memory at a time."""
+        with unavailable_as_retriable():
+            async for row in self.connection.cursor(query, *arguments, prefetch=_PREFETCH):
+                yield row
+
+
+class OpsDbReader:
+    """A pool of read-only connections, and one that listens to the projector.
+
+    All methods raise Retriable ``opsdb_unavailable`` while PostgreSQL cannot be reached, and work again by
+    themselves afterwards.
+    """
+
+    def __init__(self, pool: asyncpg.Pool, watch: PositionWatch) -> None:
+        self._pool = pool
+        self._watch = watch
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, dsn: str, *, schema: str = "public", most: int = 8) -> AsyncIterator[Self]:
+        """Connect.
+
+        Args:
+            dsn: With the role that may only read.
+            schema: Where the tables are.
+            most: How many connections to use at most, besides the listening one.
+
+        Raises:
+            Retriable: ``opsdb_unavailable``.
+        """
+        settings = {
+            "application_name": "chasqui reader",
+            "search_path": quoted(schema),
+            "default_transaction_read_only": "on",
+            "jit": "off",
+        }
+        async with AsyncExitStack() as stack:
+            with unavailable_as_retriable():
+                pool = await asyncpg.create_pool(dsn, min_size=1, max_size=most, server_settings=settings)
+            stack.callback(pool.terminate)
+            watch = await stack.enter_async_context(PositionWatch.open(dsn, schema, settings))
+            yield cls(pool, watch)
+
+    async def position(self, stream: str) -> int:
+        """The last applied sequence of a stream; 0 before the first."""
+        return int(
+            await self.fetchval(
+                "SELECT COALESCE(max(sequence), 0) FROM stream_position WHERE stream = $1", stream
+            )
+        )
+
+    async def wait_applied(self, stream: str, sequence: int, timeout: float = 5.0) -> None:  # noqa: ASYNC109 - the deadline is part of what is promised
+        """Return as soon as the tables contain the effect of this event.
+
+        Args:
+            stream: Its stream.
+            sequence: Its sequence there.
+            timeout: Seconds to wait at most.
+
+        Raises:
+            Retriable: ``projection_lags`` after `timeout`, or ``opsdb_unavailable``.
+        """
+        if self._watch.seen(stream) >= sequence:
+            return
+        applied = await self._watch.reached(stream, sequence, timeout, lambda: self.position(stream))
+        if applied < sequence:
+            raise Retriable(
+                "projection_lags",
+                f"the ops-db has applied {stream} up to {applied}, not yet {sequence}, within {timeout:g} s",
+                "Nothing, if it passes; otherwise look whether the projector runs and what it logs.",
+            )
+
+    async def fetch(self, query: str, *arguments: object) -> list[asyncpg.Record]:
+        """The rows of a query."""
+        with unavailable_as_retriable():
+            return await self._pool.fetch(query, *arguments)
+
+    async def fetchrow(self, query: str, *arguments: object) -> asyncpg.Record | None:
+        """The first row of a query, if it has any."""
+        with unavailable_as_retriable():
+            return await self._pool.fetchrow(query, *arguments)
+
+    async def fetchval(self, query: str, *arguments: object) -> Any:  # noqa: ANN401 - of the column's type
+        """The first column of the first row of a query; None without a row."""
+        with unavailable_as_retriable():
+            return await self._pool.fetchval(query, *arguments)
+
+    async def iterate(self, query: str, *arguments: object) -> AsyncIterator[asyncpg.Record]:
+        """The rows of a query, however many, a few hundred in memory at a time."""
+        with unavailable_as_retriable():
+            async with self._pool.acquire() as connection, connection.transaction():
+                async for row in connection.cursor(query, *arguments, prefetch=_PREFETCH):
+                    yield row
+
+    @asynccontextmanager
+    async def snapshot(self, stream: str) -> AsyncIterator[Snapshot]:
+        """A view in which several queries see the same state, and how far it has applied a stream."""
+        with unavailable_as_retriable():
+            async with (
+                self._pool.acquire() as connection,
+                connection.transaction(isolation="repeatable_read", readonly=True),
+            ):
+                position = await connection.fetchval(
+                    "SELECT COALESCE(max(sequence), 0) FROM stream_position WHERE stream = $1", stream
+                )
+                yield Snapshot(position, connection)

@@ -1,0 +1,94 @@
+"""The projector's way into the ops-db.
+
+`synchronous_commit` is off: a commit returns before it is on disk, and a crash of PostgreSQL may take the
+last ones back. Nothing is lost by that, since the log is the truth and the position goes back in the same
+transaction: what was taken back is folded again. The tables are never inconsistent.
+"""
+
+import hashlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Self
+
+import asyncpg
+
+from libs.opsdb.connecting import unavailable_as_retriable
+from libs.opsdb.migrating import quoted
+from libs.opsdb.projection.applying import Applied, Batch, apply, positions
+
+_SESSION = {
+    "application_name": "chasqui projector",
+    "synchronous_commit": "off",
+    "jit": "off",
+    # Statements are prepared once, when tables may be small; whatever grows, their keys have an index.
+    "plan_cache_mode": "force_generic_plan",
+    "enable_seqscan": "off",
+}
+_STATEMENTS = 1024
+
+
+class OpsDbWriter:
+    """One connection, which holds the right to write for as long as it lives."""
+
+    def __init__(self, connection: asyncpg.Connection, lock: int) -> None:
+        self._connection = connection
+        self._lock = lock
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, dsn: str, *, schema: str = "public") -> AsyncIterator[Self]:
+        """Connect; nothing is written before `try_claim` says yes.
+
+        Args:
+            dsn: With the role that owns the tables.
+            schema: Where the tables are.
+
+        Raises:
+            Retriable: ``opsdb_unavailable``.
+        """
+        with unavailable_as_retriable():
+            connection = await asyncpg.connect(
+                dsn,
+                server_settings={**_SESSION, "search_path": quoted(schema)},
+                statement_cache_size=_STATEMENTS,
+                max_cached_statement_lifetime=0,
+            )
+        try:
+            yield cls(connection, lock_key(schema))
+        finally:
+            # An orderly goodbye may wait for a server that is away: the connection is simply dropped.
+            connection.terminate()
+
+    async def try_claim(self) -> bool:
+        """Whether this is now the one writer. Another one may be: then ask again later.
+
+        Raises:
+            Retriable: ``opsdb_unavailable``.
+        """
+        with unavailable_as_retriable():
+            return bool(await self._connection.fetchval("SELECT pg_try_advisory_lock($1)", self._lock))
+
+    async def positions(self) -> dict[str, int]:
+        """The last applied sequence of each stream.
+
+        Raises:
+            Retriable: ``opsdb_unavailable``.
+        """
+        with unavailable_as_retriable():
+            return await positions(self._connection)
+
+    async def apply(self, batch: Batch) -> Applied:
+        """Apply a batch, all or nothing (see `libs.opsdb.projection.applying.apply`).
+
+        Raises:
+            Retriable: ``opsdb_unavailable``. Whether the batch was applied is then open; `positions` knows.
+            asyncpg.PostgresError: Of `UNFOLDABLE`, if a value cannot be stored.
+        """
+        with unavailable_as_retriable():
+            return await apply(self._connection, batch)
+
+
+def lock_key(schema: str) -> int:
+    """The advisory lock of the projector of a schema; PostgreSQL keeps those of databases apart."""
+    digest = hashlib.sha256(f"chasqui projector {schema}".encode()).digest()
+    return int.from_bytes(digest[:8], "big", signed=True)

@@ -28,7 +28,7 @@ async def patiently(attempt: Callable[[], Awaitable[T]], *, what: str) -> T:
 
     retrying = AsyncRetrying(
         retry=retry_if_exception_type(Retriable),
-        wait=wait_exponential_jitter(initial=0.2, max=5.0, jitter=0.2),
+        wait=wait_exponential_jitter(multiplier=0.2, max=5.0, jitter=0.2),
         before_sleep=tell,
         reraise=True,
     )

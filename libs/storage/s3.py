@@ -10,92 +10,31 @@ import hashlib
 import io
 import json
 from collections.abc import AsyncIterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
-from datetime import timedelta
+from contextlib import asynccontextmanager
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
-
-from botocore.exceptions import ClientError
+from typing import Any
 
 from libs.errors import Permanent, Retriable
 from libs.storage import s3_download, s3_upload
 from libs.storage.base import ByteProgress, unheard
 from libs.storage.landing import Landing
-from libs.storage.s3_errors import bucket_missing, error_code, http_status, is_missing, translated
-from libs.storage.s3_objects import (
-    SHA256_KEY,
-    ExistingObject,
-    ListedObject,
-    ObjectFacts,
-    Uploaded,
-    facts_from,
-)
+from libs.storage.s3_bucket import S3Bucket
+from libs.storage.s3_errors import translated
+from libs.storage.s3_job import UploadJob, abort_age, judge_existing
+from libs.storage.s3_objects import SHA256_KEY, ExistingObject, ObjectFacts, Uploaded
 from libs.storage.s3_parts import crc_of, plan_parts
 from libs.storage.s3_proof import Proof, ProofMode, Verdict, judge_bytes, judge_head, proof
 from libs.storage.s3_reader import reading
-from libs.storage.s3_settings import S3Settings, make_client
 
-if TYPE_CHECKING:
-    from types_aiobotocore_s3 import S3Client
-
-STALE_UPLOAD = timedelta(hours=6)
-"""Age at which an unfinished multipart upload of a key is taken for a dead one."""
-
-_MISSING = 404
 _WRITE_BATCH = 4 << 20
 
 
-class S3Store:
+class S3Store(S3Bucket):
     """Objects of one bucket. Enter it before use; methods may run side by side.
 
     Every method raises, besides what it names, `Retriable` `s3_unreachable`, `s3_busy`, `s3_credentials`,
     `bucket_missing`, `s3_full`, `s3_clock_skew`, `checksum_rejected`, and `Permanent` `s3_refused`.
     """
-
-    def __init__(self, settings: S3Settings) -> None:
-        self.settings = settings
-        self._stack = AsyncExitStack()
-        self._entered: S3Client | None = None
-
-    async def __aenter__(self) -> Self:
-        self._entered = await self._stack.enter_async_context(make_client(self.settings))
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._entered = None
-        await self._stack.aclose()
-
-    @property
-    def _client(self) -> "S3Client":
-        if self._entered is None:
-            raise RuntimeError("S3Store is used outside its `async with` block")
-        return self._entered
-
-    async def ensure_bucket(self) -> None:
-        """Create the bucket unless it is there."""
-        with translated(self.settings, "create the bucket"):
-            if await self._bucket_exists():
-                return
-            try:
-                await self._client.create_bucket(Bucket=self.settings.bucket)
-            except ClientError as error:
-                if error_code(error) != "BucketAlreadyOwnedByYou":
-                    raise
-
-    async def check_bucket(self) -> None:
-        """Make sure that the server, the credentials and the bucket are right, without changing anything.
-
-        Raises:
-            Retriable: `bucket_missing`.
-        """
-        with translated(self.settings, "look for the bucket"):
-            if not await self._bucket_exists():
-                raise bucket_missing(
-                    f"look for the bucket at {self.settings.endpoint}, {self.settings.bucket!r}"
-                )
 
     async def upload_file(
         self,
@@ -125,24 +64,22 @@ class S3Store:
             Retriable: `upload_raced` when another writer came and went meanwhile.
         """
         plan = plan_parts(size, self.settings.part_size, self.settings.max_parts)
-        job = s3_upload.UploadJob(
+        job = UploadJob(
             self.settings.bucket, key, path, plan, expected_sha256, metadata or {}, existing,
             self.settings.part_concurrency, progress,
         )  # fmt: skip
         with translated(self.settings, f"upload {key!r}"):
-            if (there := s3_upload.judge_existing(job, await self._head(key))) is not None:
-                return there
+            done = judge_existing(job, await self._head(key)) or await self._send(job)
             if plan.count > 1:
-                await s3_upload.abort_uploads(self._client, job.bucket, key, STALE_UPLOAD)
-            done = await s3_upload.send(self._client, job) or s3_upload.judge_existing(
-                job, await self._head(key)
+                await s3_upload.abort_uploads(self._client, job.bucket, key, abort_age(job, done))
+        return done
+
+    async def _send(self, job: UploadJob) -> Uploaded:
+        done = await s3_upload.send(self._client, job) or judge_existing(job, await self._head(job.key))
+        if done is None:
+            raise Retriable(
+                "upload_raced", f"another writer of {job.key!r} came and went", "It is tried again."
             )
-            if done is None:
-                raise Retriable(
-                    "upload_raced", f"another writer of {key!r} came and went", "It is tried again."
-                )
-            if plan.count > 1:
-                await s3_upload.abort_uploads(self._client, job.bucket, key, None)
         return done
 
     async def put_json(self, key: str, document: object) -> ObjectFacts:
@@ -179,18 +116,6 @@ class S3Store:
             return json.loads(data)
         except ValueError as error:
             raise _damaged(key, f"it is no JSON: {error}") from error
-
-    async def head(self, key: str) -> ObjectFacts | None:
-        """The facts of an object, or None when it is not there.
-
-        Raises:
-            Retriable: `bucket_missing`, never mistaken for a missing object.
-        """
-        with translated(self.settings, f"look at {key!r}"):
-            facts = await self._head(key)
-        if facts is None:
-            await self.check_bucket()
-        return facts
 
     async def prove(
         self, key: str, *, size: int, sha256: str, mode: ProofMode, crc64nvme: str | None = None
@@ -248,51 +173,6 @@ class S3Store:
             await asyncio.to_thread(landing.keep)
         finally:
             await asyncio.to_thread(landing.discard)
-
-    async def delete(self, key: str) -> None:
-        """Delete an object; one that is not there is deleted already."""
-        with translated(self.settings, f"delete {key!r}"):
-            await self._client.delete_object(Bucket=self.settings.bucket, Key=key)
-
-    async def list(self, prefix: str = "") -> AsyncIterator[ListedObject]:
-        """Yield the objects whose keys begin with `prefix`, in the order of their keys."""
-        with translated(self.settings, f"list {prefix!r}"):
-            pages = self._client.get_paginator("list_objects_v2").paginate(
-                Bucket=self.settings.bucket, Prefix=prefix
-            )
-            async for page in pages:
-                for found in page.get("Contents", []):
-                    yield ListedObject(found["Key"], found["Size"], found["ETag"], found["LastModified"])
-
-    async def unfinished(self, prefix: str = "") -> AsyncIterator[str]:
-        """Yield the keys of multipart uploads that were neither completed nor aborted."""
-        with translated(self.settings, f"list unfinished uploads of {prefix!r}"):
-            pages = self._client.get_paginator("list_multipart_uploads").paginate(
-                Bucket=self.settings.bucket, Prefix=prefix
-            )
-            async for page in pages:
-                for upload in page.get("Uploads", []):
-                    yield upload["Key"]
-
-    async def _head(self, key: str) -> ObjectFacts | None:
-        try:
-            answer = await self._client.head_object(
-                Bucket=self.settings.bucket, Key=key, ChecksumMode="ENABLED"
-            )
-        except ClientError as error:
-            if is_missing(error):
-                return None
-            raise
-        return facts_from(key, answer)
-
-    async def _bucket_exists(self) -> bool:
-        try:
-            await self._client.head_bucket(Bucket=self.settings.bucket)
-        except ClientError as error:
-            if http_status(error) == _MISSING:
-                return False
-            raise
-        return True
 
 
 def _damaged(key: str, what: str) -> Permanent:

@@ -3,39 +3,32 @@
 Invariants:
     1. The object appears under its key only if the SHA-256 of the bytes read is the expected one.
     2. Whatever ends an upload early (error, cancellation) aborts its multipart; what a kill leaves behind,
-       the next upload of the same key aborts: old ones before it starts, all of them once the key is there.
+       the next upload of the same key aborts once the key is there (`abort_age`).
     3. Memory: `part_concurrency` buffers of one part each.
     4. An object that differs is never overwritten unless the caller says so.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
 from libs.errors import ChasquiError, Permanent
-from libs.storage.base import ByteProgress
-from libs.storage.s3_errors import error_code, is_precondition
-from libs.storage.s3_objects import SHA256_KEY, ExistingObject, ObjectFacts, Uploaded, UploadOutcome
-from libs.storage.s3_parts import PartBody, PartPlan, PartSource
+from libs.storage.s3_errors import error_code, is_missing, is_precondition
+from libs.storage.s3_job import UploadJob
+from libs.storage.s3_objects import ExistingObject, Uploaded, UploadOutcome
+from libs.storage.s3_parts import PartBody, PartSource
 
 if TYPE_CHECKING:
     from types_aiobotocore_s3 import S3Client
     from types_aiobotocore_s3.type_defs import CompletedPartTypeDef
 
 _ABORT_ROUNDS = 3
-
-
-class Condition(TypedDict, total=False):
-    """The request header that lets a write succeed only where nothing is yet."""
-
-    IfNoneMatch: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,51 +38,6 @@ class ReadPart:
     number: int
     body: Any
     crc: str
-
-
-@dataclass(frozen=True, slots=True)
-class UploadJob:
-    """One upload, decided: what, where to, how cut, and what to do about an object that is there."""
-
-    bucket: str
-    key: str
-    path: Path
-    plan: PartPlan
-    sha256: str
-    metadata: Mapping[str, str]
-    existing: ExistingObject
-    concurrency: int
-    progress: ByteProgress
-
-    @property
-    def user_metadata(self) -> dict[str, str]:
-        """The caller's metadata with our checksum added."""
-        return {**self.metadata, SHA256_KEY: self.sha256}
-
-    @property
-    def condition(self) -> Condition:
-        """The header that keeps a different object from being overwritten."""
-        return {"IfNoneMatch": "*"} if self.existing is ExistingObject.KEEP else {}
-
-
-def judge_existing(job: UploadJob, found: ObjectFacts | None) -> Uploaded | None:
-    """Decide about what already has the key: None means send it.
-
-    Raises:
-        Permanent: `object_differs`.
-    """
-    if found is None or job.existing is ExistingObject.REPLACE:
-        return None
-    if found.size == job.plan.size and found.sha256 == job.sha256:
-        return Uploaded(
-            job.key, UploadOutcome.ALREADY_THERE, found.size, job.sha256, found.etag, found.crc64nvme, parts=0
-        )
-    raise Permanent(
-        "object_differs",
-        f"{job.key!r} in {job.bucket!r} already holds {found.size} bytes with SHA-256 {found.sha256}, "
-        f"not {job.plan.size} bytes with {job.sha256}",
-        "Find out which of the two is right; nothing was overwritten.",
-    )
 
 
 async def send(client: "S3Client", job: UploadJob) -> Uploaded | None:
@@ -112,10 +60,13 @@ async def send(client: "S3Client", job: UploadJob) -> Uploaded | None:
 
 
 def _was_overtaken(job: UploadJob, error: ClientError) -> bool:
-    """Whether another upload of the key was completed first: it stands there, or it has aborted this one."""
-    return error_code(error) == "NoSuchUpload" or (
-        job.existing is ExistingObject.KEEP and is_precondition(error)
-    )
+    """Whether another upload of the key was completed first: it stands there, or it has aborted this one.
+
+    While an upload is being aborted, Swift says `NoSuchKey` of its parts before it says `NoSuchUpload`.
+    """
+    if error_code(error) in {"NoSuchUpload", "InvalidPart"} or is_missing(error):
+        return True
+    return job.existing is ExistingObject.KEEP and is_precondition(error)
 
 
 async def abort_uploads(client: "S3Client", bucket: str, key: str, older_than: timedelta | None) -> int:
@@ -243,7 +194,8 @@ async def _abort(client: "S3Client", bucket: str, key: str, upload_id: str) -> N
         except ClientError as error:
             if error_code(error) == "NoSuchUpload":
                 return
-            raise
+            if not is_missing(error):  # somebody else aborts it at the same time and was faster at a part
+                raise
 
 
 def _body(buffer: bytearray, length: int) -> Any:  # noqa: ANN401 - botocore takes what has read, seek and tell

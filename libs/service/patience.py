@@ -32,4 +32,9 @@ async def patiently(attempt: Callable[[], Awaitable[T]], *, what: str) -> T:
         before_sleep=tell,
         reraise=True,
     )
-    return await retrying(attempt)
+
+    async def once() -> T:
+        # tenacity awaits coroutine functions only, not what a lambda returns.
+        return await attempt()
+
+    return await retrying(once)

@@ -1,62 +1,36 @@
 """The process that runs Swift's servers: several of them share one event loop (a program, not a library).
 
-    python -m libs.embedded.swift_host FOLDER proxy-server=FD [object-server=FD …]
+    python -m libs.embedded.swift_host FOLDER NAME=FD [NAME=FD …]
 
-FOLDER holds swift.conf, the rings and one NAME.conf for each server; FD is a listening socket that the
-starter bound and handed down, so that no port can be lost between choosing and binding it.
+FOLDER holds swift.conf and one NAME.conf for each server; FD is a listening socket that the starter bound
+and handed down, so that no port can be lost between choosing and binding it. The process that runs the
+proxy writes the rings first: with one device, they say only which ports the storage servers have.
 
 Traps:
-    - Swift reads /etc/swift/swift.conf while it is imported: `set_swift_dir` must run before anything
-      that looks at constraints or storage policies.
-    - Swift logs to syslog whatever its settings say; the handler is replaced before the first logger.
-    - eventlet must patch the standard library before another module has taken what it needs from it.
+    - Swift reads /etc/swift/swift.conf while constraints and storage policies are imported: the path is set
+      here, before `swift_apps` imports them.
+    - eventlet must patch the standard library before other modules have taken what they need from it.
 """
 
-import logging
+import importlib
 import signal
-import socket
 import sys
 from pathlib import Path
 
-
-class StderrHandler(logging.StreamHandler):  # type: ignore[type-arg] # the class is not generic at run time
-    """Writes what Swift means for syslog to standard error, with the time in front."""
-
-    def __init__(self, address: object = None, facility: object = None) -> None:
-        del address, facility
-        super().__init__(sys.__stderr__)
-
-    def format(self, record: logging.LogRecord) -> str:
-        """Return the line: UTC time, level, Swift's own text."""
-        stamp = logging.Formatter().formatTime(record)
-        return f"{stamp} {record.levelname} {super().format(record)}"
-
-
-def _serve(folder: Path, sockets: dict[str, int]) -> None:
-    from swift.common import utils, wsgi
-    from swift.common.utils import logs
-
-    utils.monkey_patch()
-    logs.ThreadSafeSysLogHandler = StderrHandler
-    import eventlet
-    from eventlet.greenio import GreenSocket
-
-    utils.set_swift_dir(str(folder))
-    pool = []
-    for name, fd in sockets.items():
-        path = str(folder / f"{name}.conf")
-        conf, logger, log_name = wsgi._initrp(path, name)
-        listener = GreenSocket(socket.socket(fileno=fd))
-        pool.append(eventlet.spawn(wsgi.run_server, conf, logger, listener, {"log_name": log_name}))
-    for thread in pool:
-        thread.wait()
+from swift.common import utils
 
 
 def main(arguments: list[str]) -> None:
-    folder, *pairs = arguments
-    sockets = {name: int(fd) for name, fd in (pair.split("=", 1) for pair in pairs)}
+    """Run the servers named on the command line, until a signal ends the process."""
+    folder = Path(arguments[0])
+    sockets = {name: int(fd) for name, fd in (pair.split("=", 1) for pair in arguments[1:])}
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    _serve(Path(folder), sockets)
+    utils.monkey_patch()
+    utils.SWIFT_CONF_FILE = str(folder / "swift.conf")
+    apps = importlib.import_module("libs.embedded.swift_apps")
+    if "proxy-server" in sockets:
+        apps.write_rings(folder)
+    apps.serve(folder, sockets)
 
 
 if __name__ == "__main__":

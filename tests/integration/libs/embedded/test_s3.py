@@ -1,0 +1,175 @@
+import base64
+import hashlib
+import os
+import signal
+import zlib
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from functools import partial
+from pathlib import Path
+
+import psutil
+import pytest
+from aiobotocore.config import AioConfig
+from aiobotocore.session import get_session
+from botocore.exceptions import ClientError
+from types_aiobotocore_s3 import S3Client
+from types_aiobotocore_s3.type_defs import CompletedPartTypeDef, ObjectIdentifierTypeDef
+
+from libs.embedded.s3 import EmbeddedS3
+from libs.errors import UserError
+
+pytestmark = pytest.mark.integration
+
+BUCKET = "raw-data"
+PART = 5 * 1024 * 1024
+WRONG = {
+    "ChecksumCRC32": base64.b64encode(bytes(4)).decode(),
+    "ChecksumCRC32C": base64.b64encode(bytes(4)).decode(),
+    "ChecksumCRC64NVME": base64.b64encode(bytes(8)).decode(),
+    "ChecksumSHA256": base64.b64encode(bytes(32)).decode(),
+    "ContentMD5": base64.b64encode(bytes(16)).decode(),
+}
+
+
+@asynccontextmanager
+async def connected(server: EmbeddedS3, secret_key: str | None = None) -> AsyncIterator[S3Client]:
+    async with get_session().create_client(
+        "s3",
+        endpoint_url=server.endpoint,
+        aws_access_key_id=server.access_key,
+        aws_secret_access_key=secret_key or server.secret_key,
+        region_name=server.region,
+        config=AioConfig(retries={"total_max_attempts": 1}, s3={"addressing_style": "path"}),
+    ) as client:
+        yield client
+
+
+@pytest.fixture
+async def server(tmp_path: Path) -> AsyncIterator[EmbeddedS3]:
+    async with EmbeddedS3(tmp_path / "s3") as running:
+        async with connected(running) as client:
+            await client.create_bucket(Bucket=BUCKET)
+        yield running
+
+
+async def read(client: S3Client, key: str) -> bytes:
+    return await (await client.get_object(Bucket=BUCKET, Key=key))["Body"].read()
+
+
+def leftovers(folder: Path) -> list[Path]:
+    return list(folder.glob(".xattr*"))
+
+
+async def test_objects_outlive_a_restart_and_a_kill(server: EmbeddedS3) -> None:
+    endpoint = server.endpoint
+    async with connected(server) as client:
+        await client.put_object(Bucket=BUCKET, Key="a/ü b", Body=b"one", Metadata={"origin": "chile"})
+    await server.stop()
+    await server.start()
+    assert server.endpoint == endpoint
+    async with connected(server) as client:
+        await client.put_object(Bucket=BUCKET, Key="second", Body=b"two")
+    for pid in server.pids:
+        os.kill(pid, signal.SIGKILL)
+    await server.stop()
+    await server.start()
+    async with connected(server) as client:
+        assert await read(client, "a/ü b") == b"one"
+        assert (await client.head_object(Bucket=BUCKET, Key="a/ü b"))["Metadata"] == {"origin": "chile"}
+        listed = await client.list_objects_v2(Bucket=BUCKET)
+        assert [found["Key"] for found in listed["Contents"]] == ["a/ü b", "second"]
+
+
+@pytest.mark.parametrize("name", WRONG)
+async def test_a_wrong_checksum_is_refused(server: EmbeddedS3, name: str) -> None:
+    async with connected(server) as client:
+        with pytest.raises(ClientError, match=r"BadDigest|InvalidDigest"):
+            await client.put_object(Bucket=BUCKET, Key="k", Body=b"data", **{name: WRONG[name]})  # type: ignore[arg-type] # one of several keywords
+        assert "Contents" not in await client.list_objects_v2(Bucket=BUCKET)
+
+
+async def test_the_right_checksum_is_kept(server: EmbeddedS3) -> None:
+    checksum = base64.b64encode(zlib.crc32(b"data").to_bytes(4, "big")).decode()
+    async with connected(server) as client:
+        await client.put_object(Bucket=BUCKET, Key="k", Body=b"data", ChecksumCRC32=checksum)
+        assert await read(client, "k") == b"data"
+
+
+async def test_parts_are_checked_and_put_together(server: EmbeddedS3) -> None:
+    parts = [os.urandom(PART), os.urandom(1000)]
+    async with connected(server) as client:
+        created = await client.create_multipart_upload(Bucket=BUCKET, Key="big", ChecksumAlgorithm="SHA256")
+        put = partial(client.upload_part, Bucket=BUCKET, Key="big", UploadId=created["UploadId"])
+        with pytest.raises(ClientError, match=r"BadDigest|InvalidDigest"):
+            await put(PartNumber=1, Body=parts[0], ChecksumSHA256=WRONG["ChecksumSHA256"])
+        done: list[CompletedPartTypeDef] = []
+        for number, part in reversed(list(enumerate(parts, start=1))):
+            digest = base64.b64encode(hashlib.sha256(part).digest()).decode()
+            answer = await put(PartNumber=number, Body=part, ChecksumSHA256=digest)
+            done.insert(0, {"PartNumber": number, "ETag": answer["ETag"], "ChecksumSHA256": digest})
+        await client.complete_multipart_upload(
+            Bucket=BUCKET, Key="big", UploadId=created["UploadId"], MultipartUpload={"Parts": done}
+        )
+        assert await read(client, "big") == b"".join(parts)
+
+
+async def test_an_object_is_not_overwritten_on_request(server: EmbeddedS3) -> None:
+    async with connected(server) as client:
+        await client.put_object(Bucket=BUCKET, Key="k", Body=b"first", IfNoneMatch="*")
+        with pytest.raises(ClientError, match="PreconditionFailed"):
+            await client.put_object(Bucket=BUCKET, Key="k", Body=b"second", IfNoneMatch="*")
+        assert await read(client, "k") == b"first"
+
+
+async def test_many_are_deleted_at_once(server: EmbeddedS3) -> None:
+    async with connected(server) as client:
+        for number in range(5):
+            await client.put_object(Bucket=BUCKET, Key=f"k/{number}", Body=b"")
+        keys: list[ObjectIdentifierTypeDef] = [{"Key": f"k/{number}"} for number in range(5)]
+        await client.delete_objects(Bucket=BUCKET, Delete={"Objects": keys})
+        assert "Contents" not in await client.list_objects_v2(Bucket=BUCKET)
+        await client.delete_bucket(Bucket=BUCKET)
+        with pytest.raises(ClientError, match="NoSuchBucket"):
+            await client.put_object(Bucket=BUCKET, Key="k", Body=b"")
+
+
+async def test_it_is_local_and_wants_the_right_key(
+    server: EmbeddedS3, listening: Callable[[tuple[int, ...]], set[str]]
+) -> None:
+    assert listening(server.pids) == {"127.0.0.1"}
+    assert len(server.pids) == 2
+    async with connected(server, secret_key="wrong") as client:
+        with pytest.raises(ClientError, match="SignatureDoesNotMatch"):
+            await client.list_buckets()
+    private = (server.folder / "secret.key", server.folder / "conf" / "proxy-server.conf")
+    assert all(path.stat().st_mode & 0o077 == 0 for path in private)
+
+
+async def test_two_side_by_side_and_one_twice(server: EmbeddedS3, tmp_path: Path) -> None:
+    async with EmbeddedS3(tmp_path / "other") as other:
+        assert other.endpoint != server.endpoint
+        async with connected(other) as client:
+            assert (await client.list_buckets())["Buckets"] == []
+    with pytest.raises(UserError, match=str(os.getpid())):
+        await EmbeddedS3(server.folder).start()
+
+
+async def test_a_file_system_without_attributes_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(95, "Operation not supported")
+
+    monkeypatch.setattr(os, "setxattr", refuse)
+    with pytest.raises(UserError, match="user extended attributes") as caught:
+        await EmbeddedS3(tmp_path).start()
+    assert "ext4" in caught.value.problem.remedy
+    assert not leftovers(tmp_path)
+
+
+async def test_one_lost_process_shows(server: EmbeddedS3) -> None:
+    assert server.running
+    os.kill(server.pids[0], signal.SIGKILL)
+    psutil.wait_procs([psutil.Process(server.pids[0])], 5)
+    assert not server.running

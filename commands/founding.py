@@ -53,11 +53,20 @@ async def found(
         for site in sites
     }
     for place in places.values():
-        place.previews.mkdir(parents=True, exist_ok=True)
-        await _migrate(place)
-        await _buckets(place)
+        await prepare_place(place)
     await provision(places, original)
     return places
+
+
+async def prepare_place(place: Place) -> None:
+    """Bring a site's tables to this release, and make its buckets and its preview folder.
+
+    Raises:
+        Retriable: PostgreSQL or S3 does not answer.
+    """
+    place.previews.mkdir(parents=True, exist_ok=True)
+    await _migrate(place)
+    await _buckets(place)
 
 
 async def provision(places: dict[str, Place], original: Deployment) -> None:

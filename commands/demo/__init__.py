@@ -1,0 +1,1 @@
+"""`chasqui demo`: the whole road on this machine, watched from end to end."""

@@ -1,0 +1,63 @@
+"""`chasqui up`: a deployment on this machine until a signal comes."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from commands.standing import Standing, standing, until_signal
+from libs.sites.credentials import Credentials
+from libs.sites.workdir import Workdir
+
+
+async def run(
+    config: Path, workdir: Workdir, sites: Sequence[str], console: Console, *, as_json: bool
+) -> int:
+    """Start everything, say where it is, and wait for SIGINT or SIGTERM.
+
+    Args:
+        config: The deployment file, absolute.
+        workdir: Where to keep everything.
+        sites: The sites to run; all if empty.
+        console: For people.
+        as_json: Also print one JSON object when everything is started.
+    """
+    import os
+
+    with console.status("starting servers"):
+        context = standing(config, workdir, Credentials.from_environment(os.environ), sites)
+        stands = await context.__aenter__()
+    try:
+        stands.start_all()
+        if as_json:
+            print(_as_json(stands), flush=True)
+        console.print(_table(stands))
+        console.print("Everything runs; Ctrl-C stops it. Try: chasqui status", style="cyan")
+        await until_signal()
+        console.print("stopping", style="dim")
+    finally:
+        await context.__aexit__(None, None, None)
+    return 0
+
+
+def _table(stands: Standing) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in ("site", "filing", "live page and API", "services"):
+        table.add_column(heading)
+    for site, urls in stands.urls().items():
+        names = [w.task.service for w in stands.supervisor.workers if w.task.place.site == site]
+        table.add_row(site, urls.filing or "–", urls.gateway or "–", " ".join(names))
+    return table
+
+
+def _as_json(stands: Standing) -> str:
+    import json
+
+    return json.dumps(
+        {
+            "workdir": str(stands.workdir.path),
+            "sites": {site: urls.model_dump() for site, urls in stands.urls().items()},
+            "services": {worker.name: worker.process.pid for worker in stands.supervisor.workers},
+        }
+    )

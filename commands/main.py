@@ -207,9 +207,7 @@ def simulate(
 @config_app.command("check")
 def config_check(
     config: ConfigOption = None,
-    site: Annotated[
-        str | None, typer.Option(help="Also look at this machine's disks, as that site.")
-    ] = None,
+    site: Annotated[str | None, typer.Option(help="Also look at this machine's disks, as that site.")] = None,
     workdir: WorkdirOption = None,
     as_json: JsonOption = False,
 ) -> None:

@@ -50,7 +50,7 @@ async def run(play: Play, workdir: Workdir, console: Console, *, as_json: bool) 
         play.instrument
     )
     camera = Camera(shape=(play.size, play.size))
-    simulator = SkySimulator(play.seed, camera)
+    simulator = SkySimulator(play.seed, camera, datetime.now(UTC))
     units: list[str] = []
     columns = (TextColumn("frames"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     async with FilingClient(urls.filing) as filing:

@@ -1,0 +1,76 @@
+"""Telling how far a piece of work is, a few times a second, in the site's progress bucket.
+
+Work that ends before its first report is never told: nobody could have looked, and a small package is not held
+up by it.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+
+from nats.aio.client import Client
+
+from libs.bus.buckets import put_progress
+
+TELL_EVERY_S = 0.5
+
+
+class Board:
+    """The newest figures of a piece of work; written from any thread, read by the event loop.
+
+    Attributes:
+        figures: By name.
+    """
+
+    def __init__(self) -> None:
+        self.figures: dict[str, Any] = {}
+        self._told: dict[str, Any] | None = None
+
+    def show(self, **figures: Any) -> None:  # noqa: ANN401  numbers and short words of any kind
+        """Replace some figures."""
+        self.figures = {**self.figures, **figures}
+
+    def news(self) -> dict[str, Any] | None:
+        """The figures, if they changed since the last call."""
+        if self.figures == self._told:
+            return None
+        self._told = self.figures
+        return self.figures
+
+    @property
+    def was_told(self) -> bool:
+        """Whether anything was reported at all."""
+        return self._told is not None
+
+
+@asynccontextmanager
+async def telling(
+    client: Client, site: str, key: str, facts: Mapping[str, Any], every_s: float = TELL_EVERY_S
+) -> AsyncIterator[Board]:
+    """Report what the board shows while the block runs, and once at its end if it was ever reported.
+
+    Args:
+        client: A connected NATS client.
+        site: The site.
+        key: Of the piece of work.
+        facts: Told with every report.
+        every_s: Seconds between two reports.
+    """
+    board = Board()
+
+    async def report() -> None:
+        while True:
+            await asyncio.sleep(every_s)
+            if (figures := board.news()) is not None:
+                await put_progress(client, site, key, {**facts, **figures})
+
+    task = asyncio.create_task(report())
+    try:
+        yield board
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+        if board.was_told:
+            await put_progress(client, site, key, {**facts, **board.figures, "ended": True})

@@ -1,0 +1,52 @@
+"""The archiver's composition."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+from libs.errors import ChasquiError
+from libs.service.service import Runtime, Service
+from libs.sites.models import Deployment
+from libs.storage.s3 import S3Store
+from libs.telemetry.logs import logger
+from services.archiver.archiving import Archive
+from services.archiver.arrivals import archives_of
+from services.archiver.handlers import SUBSCRIPTIONS, ArchiverHandlers, subscribe
+
+PARTS_AT_ONCE = 2
+"""Parts of one package in memory; with two packages at once the process stays small."""
+
+log = logger("archiver")
+
+
+def runs_at(deployment: Deployment, site: str) -> bool:
+    """Where an active archive on S3 is."""
+    return bool(archives_of(deployment.site(site)))
+
+
+@asynccontextmanager
+async def compose(runtime: Runtime) -> AsyncIterator[None]:
+    """Open the archives and build the handlers. An archive that is away is told, and waited for at work."""
+    place, bus = runtime.place, runtime.bus
+    async with AsyncExitStack() as stack:
+        archives = []
+        for name, settings in archives_of(place.settings).items():
+            access = place.s3(name).model_copy(update={"part_concurrency": PARTS_AT_ONCE})
+            store = await stack.enter_async_context(S3Store(access))
+            archives.append(Archive(name, settings, store))
+        for archive in archives:
+            await _look_at(archive)
+        handlers = ArchiverHandlers(
+            place=place, archives=archives, client=bus.client, publisher=bus.publisher
+        )
+        subscribe(bus, handlers)
+        yield
+
+
+async def _look_at(archive: Archive) -> None:
+    try:
+        await archive.store.check_bucket()
+    except ChasquiError as error:
+        log.warning("archive_unusable", archive=archive.location, **error.problem.model_dump())
+
+
+SERVICE = Service("archiver", SUBSCRIPTIONS, runs_at=runs_at, compose=compose)

@@ -1,0 +1,123 @@
+"""What the archiver hears, and what it does about it."""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from pathlib import Path
+from uuid import UUID
+
+from nats.aio.client import Client
+
+from contracts.base import Event
+from contracts.packages import PackageArchived, PackageSealed, PackageVerified
+from libs.bus.bus import Bus, DeliveryOf
+from libs.bus.publishing import EventPublisher
+from libs.bus.subscription import Subscription
+from libs.errors import ChasquiError, Retriable
+from libs.service.service import Place
+from libs.service.telling import Board, telling
+from libs.telemetry.logs import logger
+from services.archiver.archiving import Archive, archive
+from services.archiver.arrivals import Arrival, arrival_of
+
+PATIENCE = 6000
+"""Attempts: a bucket or key that an operator mends after a long weekend makes no dead letters."""
+
+ARCHIVE = Subscription(
+    "archiver", "archive", (PackageVerified, PackageSealed), workers=2, max_attempts=PATIENCE
+)
+SUBSCRIPTIONS = (ARCHIVE,)
+
+log = logger("archiver")
+
+
+class ArchiverHandlers:
+    """The handlers of one instance.
+
+    Args:
+        place: Where the instance runs.
+        archives: The site's archives, their stores open.
+        client: For the progress bucket.
+        publisher: Says what one archive has while another one is waited for.
+    """
+
+    def __init__(
+        self, *, place: Place, archives: Sequence[Archive], client: Client, publisher: EventPublisher
+    ) -> None:
+        self._place = place
+        self._archives = archives
+        self._client = client
+        self._publisher = publisher
+        self._proven: dict[UUID, dict[str, PackageArchived]] = {}
+
+    async def archive(self, event: PackageVerified | PackageSealed, delivery: DeliveryOf) -> Sequence[Event]:
+        """Put a package into every archive of the site; one that fails keeps it from no other."""
+        arrival = arrival_of(event, self._place.deployment, self._place.site)
+        if arrival is None:
+            return ()
+        package = arrival.package.package_id
+        # Proofs of earlier tries hold: while one archive is away, the others are not read back again and again.
+        proven = self._proven.setdefault(package, {})
+        failures = await self._into_all(arrival, delivery.envelope.time, proven)
+        if failures:
+            await self._publisher.publish(list(proven.values()), causation_id=str(delivery.envelope.id))
+            raise self._worst_last(package, failures)
+        self._proven.pop(package, None)
+        return list(proven.values())
+
+    async def _into_all(
+        self, arrival: Arrival, created: datetime, proven: dict[str, PackageArchived]
+    ) -> list[ChasquiError]:
+        failures: list[ChasquiError] = []
+        for target in self._archives:
+            if target.location in proven:
+                continue
+            try:
+                proven[target.location] = await self._into(arrival, target, created)
+            except ChasquiError as failure:
+                log.warning("not_archived", archive=target.location, **failure.problem.model_dump())
+                failures.append(failure)
+        return failures
+
+    async def _into(self, arrival: Arrival, target: Archive, created: datetime) -> PackageArchived:
+        package = arrival.package
+        facts = {
+            "work": "archive",
+            "package_id": package.package_id,
+            "name": package.name,
+            "location": target.location,
+            "total": package.size,
+        }
+        key = f"archiver.{package.package_id}.{target.location}"
+        async with telling(self._client, self._place.site, key, facts) as board:
+            done = await archive(
+                arrival, target, root=self._root(arrival), created=created, progress=_counted_on(board)
+            )
+        log.info("archived", package=package.name, archive=target.location, size=package.size)
+        return done
+
+    def _worst_last(self, package: UUID, failures: Sequence[ChasquiError]) -> ChasquiError:
+        """Waiting comes before giving up: a package is given up when nothing else can come of it."""
+        for failure in failures:
+            if isinstance(failure, Retriable):
+                return failure
+        self._proven.pop(package, None)
+        return failures[0]
+
+    def _root(self, arrival: Arrival) -> Path:
+        return self._place.disk(arrival.buffer).path
+
+
+def _counted_on(board: Board) -> Callable[[int], None]:
+    done = 0
+
+    def count(more: int) -> None:
+        nonlocal done
+        done += more
+        board.show(done=done)
+
+    return count
+
+
+def subscribe(bus: Bus, handlers: ArchiverHandlers) -> None:
+    """Let the handlers have what they hear."""
+    bus.subscribe(ARCHIVE, handlers.archive)

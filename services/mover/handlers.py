@@ -1,0 +1,126 @@
+"""What the mover hears, and what it does about it."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+from uuid import UUID
+
+from nats.aio.client import Client
+
+from contracts.base import Event
+from contracts.bundles import BundleForwarded, BundleSealed
+from contracts.problems import Problem
+from libs.bus.bus import Bus, DeliveryOf
+from libs.bus.publishing import EventPublisher
+from libs.bus.subscription import Subscription
+from libs.errors import Permanent, Retriable
+from libs.service.service import Place
+from libs.service.telling import Board, telling
+from libs.telemetry.logs import logger
+from libs.transfer.engine import Progress, TransferReport
+from libs.transfer.ratelimit import RateLimit
+from services.mover.engines import ENGINES, choose_engine
+from services.mover.hops import next_hop
+from services.mover.loading import load
+from services.mover.trips import Delayed, Lost, Trip, Whole, judge, locations_of
+
+PATIENCE = 6000
+"""Attempts: a link or disk that is away over a long weekend makes no dead letters."""
+
+# Two at once, so that a small urgent bundle is not behind a huge one.
+MOVE = Subscription("mover", "move", (BundleSealed, BundleForwarded), workers=2, max_attempts=PATIENCE)
+SUBSCRIPTIONS = (MOVE,)
+
+log = logger("mover")
+
+
+class MoverHandlers:
+    """The handlers of one instance.
+
+    Args:
+        place: Where the instance runs.
+        client: For the progress bucket.
+        publisher: Says that a transfer began, or was given up, before its bundle is settled.
+        completed_before: Whether ops-db knows a transfer as completed.
+    """
+
+    def __init__(
+        self,
+        *,
+        place: Place,
+        client: Client,
+        publisher: EventPublisher,
+        completed_before: Callable[[UUID], Awaitable[bool]],
+    ) -> None:
+        self._place = place
+        self._client = client
+        self._publisher = publisher
+        self._completed_before = completed_before
+        routes = place.deployment.routes
+        self._limits = {
+            name: RateLimit(route.rate_limit) for name, route in routes.items() if route.rate_limit
+        }
+
+    async def move(self, event: BundleSealed | BundleForwarded, delivery: DeliveryOf) -> Sequence[Event]:
+        """Move a bundle one hop."""
+        trip = self._trip(event)
+        cause = str(delivery.envelope.id)
+        await self._publisher.publish([trip.started()], causation_id=cause)
+        report = await self._transfer(trip)
+        match judge(report):
+            case Whole(seconds):
+                log.info("moved", bundle=str(event.bundle_id), bytes=report.bytes_moved, seconds=seconds)
+                return [trip.completed(seconds)]
+            case Delayed(problem):
+                raise Retriable(**problem.model_dump())
+            case Lost(problem):
+                return await self._give_up(trip, problem, cause)
+
+    def _trip(self, event: BundleSealed | BundleForwarded) -> Trip:
+        deployment, here = self._place.deployment, self._place.site
+        hop = next_hop(deployment, event.route, here)
+        return Trip(event, here, hop, choose_engine(deployment, locations_of(event), hop.location))
+
+    async def _transfer(self, trip: Trip) -> TransferReport:
+        items = await asyncio.to_thread(load, trip.bundle.packages, self._root, self._root(trip.hop.location))
+        facts = {
+            "work": "transfer",
+            "transfer_id": trip.id,
+            "bundle_id": trip.bundle.bundle_id,
+            "destination": trip.hop.site,
+            "packages": len(items),
+        }
+        async with telling(self._client, self._place.site, f"mover.{trip.id}", facts) as board:
+            engine = ENGINES[trip.engine](self._place.deployment.routes[trip.bundle.route])
+            limit = self._limits.get(trip.bundle.route)
+            return await engine.transfer(items, progress=_shown_on(board), limit=limit)
+
+    async def _give_up(self, trip: Trip, problem: Problem, cause: str) -> Sequence[Event]:
+        """Say that it failed, and keep the bundle aside; unless this is a late repeat of what went well.
+
+        After a success the janitor clears both buffers: a repeat then finds nothing, and nothing is wrong.
+        """
+        if await self._completed_before(trip.id):
+            return ()
+        await self._publisher.publish([trip.failed(problem)], causation_id=cause)
+        raise Permanent(**problem.model_dump())
+
+    def _root(self, location: str) -> Path:
+        return self._place.disk(location).path
+
+
+def _shown_on(board: Board) -> Callable[[Progress], None]:
+    def show(progress: Progress) -> None:
+        board.show(
+            done=progress.bytes_done,
+            total=progress.bytes_total,
+            rate=round(progress.rate),
+            eta_s=None if progress.eta_seconds is None else round(progress.eta_seconds, 1),
+        )
+
+    return show
+
+
+def subscribe(bus: Bus, handlers: MoverHandlers) -> None:
+    """Let the handlers have what they hear."""
+    bus.subscribe(MOVE, handlers.move)

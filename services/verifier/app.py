@@ -1,0 +1,28 @@
+"""The verifier's composition."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from contracts.states import LocationType
+from libs.service.service import Runtime, Service
+from libs.sites.models import Deployment
+from services.verifier.clearing import clearing
+from services.verifier.handlers import SUBSCRIPTIONS, VerifierHandlers, subscribe
+
+
+def runs_at(deployment: Deployment, site: str) -> bool:
+    """Where bundles arrive: at the end of a route, or at a relay."""
+    return any(site in (*route.via, route.destination) for route in deployment.routes.values())
+
+
+@asynccontextmanager
+async def compose(runtime: Runtime) -> AsyncIterator[None]:
+    """Build the verifier's parts beside the clearing of its BUFFERs."""
+    place, bus = runtime.place, runtime.bus
+    subscribe(bus, VerifierHandlers(place=place, client=bus.client, publisher=bus.publisher))
+    buffers = place.settings.locations_of(LocationType.BUFFER)
+    async with clearing([place.disk(name).path for name in buffers]):
+        yield
+
+
+SERVICE = Service("verifier", SUBSCRIPTIONS, runs_at=runs_at, compose=compose)

@@ -1,0 +1,79 @@
+"""What the verifier hears, and what it does about it."""
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+
+from nats.aio.client import Client
+
+from contracts.base import Event
+from contracts.transfers import MovedPackage, TransferCompleted
+from libs.bus.bus import Bus, DeliveryOf
+from libs.bus.publishing import EventPublisher
+from libs.bus.subscription import Hears, Subscription
+from libs.service.service import Place
+from libs.service.telling import telling
+from libs.telemetry.logs import logger
+from services.verifier.examining import Damaged, Verdict
+from services.verifier.quarantine import set_aside
+from services.verifier.reading import Reader
+from services.verifier.sayings import bundle_events, package_event
+
+PATIENCE = 6000
+"""Attempts: a disk that is away over a long weekend makes no dead letters."""
+
+VERIFY = Subscription(
+    "verifier", "verify", (TransferCompleted,), hears=Hears.OTHER_SITES, workers=2, max_attempts=PATIENCE
+)
+SUBSCRIPTIONS = (VERIFY,)
+
+log = logger("verifier")
+
+
+class VerifierHandlers:
+    """The handlers of one instance.
+
+    Args:
+        place: Where the instance runs.
+        client: For the progress bucket.
+        publisher: Tells of each package as soon as it is read.
+    """
+
+    def __init__(self, *, place: Place, client: Client, publisher: EventPublisher) -> None:
+        self._place = place
+        self._client = client
+        self._publisher = publisher
+        self._reader = Reader()
+
+    async def verify(self, event: TransferCompleted, delivery: DeliveryOf) -> Sequence[Event]:
+        """Read what arrived here."""
+        if event.location not in self._place.settings.locations:
+            return ()
+        root = self._place.disk(event.location).path
+        cause = str(delivery.envelope.id)
+
+        async def tell(moved: MovedPackage, verdict: Verdict) -> None:
+            await self._publisher.publish([package_event(event, moved, verdict)], causation_id=cause)
+            if isinstance(verdict, Damaged):
+                await self._refuse(event, moved, verdict, root)
+
+        facts = {"work": "verification", "transfer_id": event.transfer_id, "bundle_id": event.bundle_id}
+        key = f"verifier.{event.transfer_id}"
+        async with telling(self._client, self._place.site, key, facts) as board:
+            verdicts = await self._reader.read(event, root, tell, board)
+        return bundle_events(event, verdicts, self._place.deployment, self._place.site)
+
+    async def _refuse(
+        self, event: TransferCompleted, moved: MovedPackage, verdict: Damaged, root: Path
+    ) -> None:
+        name, first = moved.package.name, verdict.problems[0]
+        log.warning("corrupted", package=name, code=first.code, reason=first.reason, attempt=moved.attempt)
+        if verdict.identity is not None:
+            await asyncio.to_thread(
+                set_aside, root, moved.path, verdict.identity, f"{event.transfer_id}-{moved.attempt}"
+            )
+
+
+def subscribe(bus: Bus, handlers: VerifierHandlers) -> None:
+    """Let the handlers have what they hear."""
+    bus.subscribe(VERIFY, handlers.verify)

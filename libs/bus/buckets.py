@@ -1,6 +1,5 @@
 """Key-value buckets: facts that may be lost (who is alive, how far a transfer is)."""
 
-import asyncio
 import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
@@ -11,6 +10,7 @@ from nats.errors import Error as NatsError
 from nats.js.errors import KeyNotFoundError, NoKeysError
 
 from contracts.subjects import heartbeat_bucket, progress_bucket
+from libs.bus.repeating import repeating
 from libs.telemetry.logs import logger
 
 BEAT_S = 5.0
@@ -43,21 +43,16 @@ async def heartbeat(client: Client, site: str, key: str, facts: Mapping[str, Any
     """Say every few seconds that an instance is alive, while the block runs."""
 
     async def beat() -> None:
-        while True:
-            try:
-                bucket = await client.jetstream(timeout=2).key_value(heartbeat_bucket(site))
-                await bucket.put(key, json.dumps(dict(facts), default=str).encode())
-            except (NatsError, OSError, TimeoutError) as error:
-                logger("bus").debug("heartbeat_missed", error=repr(error))
-            await asyncio.sleep(BEAT_S)
+        try:
+            bucket = await client.jetstream(timeout=2).key_value(heartbeat_bucket(site))
+            await bucket.put(key, json.dumps(dict(facts), default=str).encode())
+        except (NatsError, OSError, TimeoutError) as error:
+            logger("bus").debug("heartbeat_missed", error=repr(error))
 
-    task = asyncio.create_task(beat())
     try:
-        yield
+        async with repeating(beat, BEAT_S):
+            yield
     finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
         with suppress(NatsError, OSError, TimeoutError):
             bucket = await client.jetstream(timeout=2).key_value(heartbeat_bucket(site))
             await bucket.delete(key)

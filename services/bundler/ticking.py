@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
+from libs.bus.repeating import repeat
 from libs.errors import ChasquiError
 from libs.telemetry.logs import logger
 
@@ -20,20 +21,21 @@ def period(longest_wait_s: float) -> float:
 
 @asynccontextmanager
 async def ticking(every_s: float, action: Callable[[], Awaitable[None]]) -> AsyncIterator[None]:
-    """Call `action` every so often while the block runs.
+    """Call `action` at once and every so often while the block runs.
 
     What it raises on purpose is told in the log, and it is called again; anything else ends the block, too.
     """
 
     async def tick() -> None:
-        while True:
-            await asyncio.sleep(every_s)
-            try:
-                await action()
-            except ChasquiError as error:
-                log.warning("missed_a_tick", **error.problem.model_dump())
+        try:
+            await action()
+        except ChasquiError as error:
+            log.warning("missed_a_tick", **error.problem.model_dump())
 
+    ended = asyncio.Event()
     async with asyncio.TaskGroup() as group:
-        task = group.create_task(tick())
-        yield
-        task.cancel()
+        group.create_task(repeat(tick, every_s, ended))
+        try:
+            yield
+        finally:
+            ended.set()

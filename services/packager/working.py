@@ -3,12 +3,13 @@
 import asyncio
 import threading
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
 from nats.aio.client import Client
 
 from libs.bus.buckets import put_progress
+from libs.bus.repeating import repeating
 
 TELL_EVERY_S = 1.0
 
@@ -60,15 +61,10 @@ async def told(
     meter = Meter()
 
     async def tell() -> None:
-        while True:
-            await put_progress(client, site, key, {**facts, "done": meter.done})
-            await asyncio.sleep(every_s)
+        await put_progress(client, site, key, {**facts, "done": meter.done})
 
-    task = asyncio.create_task(tell())
     try:
-        yield meter
+        async with repeating(tell, every_s):
+            yield meter
     finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
         await put_progress(client, site, key, {**facts, "done": meter.done, "ended": True})

@@ -1,0 +1,90 @@
+"""Scanner, composed."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+
+from libs.opsdb.reader import OpsDbReader
+from libs.service.service import Place, Runtime, Service
+from libs.sites.models import Deployment
+from services.scanner.handlers import SUBSCRIPTIONS, ScannerHandlers, subscribe
+from services.scanner.notices import Notices
+from services.scanner.recovery import Recovery
+from services.scanner.scanner import Scanner
+from services.scanner.sweeping import sweep_for_ever
+from services.scanner.unfiled import UnfiledSweep
+
+
+class Watching(Enum):
+    """Whether the scanner listens to the file system."""
+
+    NOTICES = "notices"
+    """Notifications and sweeps."""
+    SWEEPS = "sweeps"
+    """Sweeps alone, as on file systems that notify nobody."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A SOURCE location: its folder, and the instruments by their folders below it."""
+
+    location: str
+    root: Path
+    folders: Mapping[str, str]
+
+
+def runs_at(deployment: Deployment, site: str) -> bool:
+    """Where instruments write."""
+    return bool(deployment.instruments_at(site))
+
+
+def sources(place: Place) -> list[Source]:
+    """The SOURCE locations of a site's instruments, inactive ones included: files there still wait."""
+    instruments = place.deployment.instruments_at(place.site)
+    found = []
+    for location in sorted({settings.source for settings in instruments.values()}):
+        folders = {
+            place.deployment.instrument_folder(name): name
+            for name, settings in instruments.items()
+            if settings.source == location
+        }
+        found.append(Source(location, place.disk(location).path, folders))
+    return found
+
+
+@asynccontextmanager
+async def compose(runtime: Runtime, watching: Watching = Watching.NOTICES) -> AsyncIterator[None]:
+    """Look for files in the background while messages are heard."""
+    place, publisher = runtime.place, runtime.bus.publisher
+    disks = sources(place)
+    async with runtime.opsdb() as opsdb, asyncio.TaskGroup() as background:
+        scanner = Scanner({disk.location: disk.root for disk in disks}, place.settings.scan, publisher)
+        recovery = Recovery(
+            runtime.bus.client, opsdb, site=place.site, locations=[disk.location for disk in disks]
+        )
+        subscribe(runtime.bus, ScannerHandlers(scanner, opsdb))
+        unfiled = [_unfiled(disk, place, opsdb) for disk in disks]
+        every_s = place.settings.scan.sweep.total_seconds()
+        tasks = [
+            background.create_task(scanner.run()),
+            background.create_task(sweep_for_ever(scanner, recovery, unfiled, publisher, every_s=every_s)),
+        ]
+        if watching is Watching.NOTICES:
+            notices = [Notices(disk.location, disk.root, disk.folders) for disk in disks]
+            tasks += [background.create_task(notice.run(scanner)) for notice in notices]
+        try:
+            yield
+        finally:
+            for task in tasks:
+                task.cancel()
+
+
+def _unfiled(disk: Source, place: Place, opsdb: OpsDbReader) -> UnfiledSweep:
+    after_s = place.settings.scan.unfiled_after.total_seconds()
+    return UnfiledSweep(disk.location, disk.root, disk.folders, after_s, opsdb)
+
+
+SERVICE = Service("scanner", SUBSCRIPTIONS, runs_at=runs_at, compose=compose)

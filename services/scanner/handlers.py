@@ -1,0 +1,92 @@
+"""What the scanner hears."""
+
+from collections.abc import Sequence
+
+from contracts.base import Event
+from contracts.files import FilesRefused
+from contracts.observations import FilesFiled, ObservationFinished
+from libs.bus.bus import Bus, DeliveryOf
+from libs.bus.subscription import Subscription
+from libs.opsdb.reader import OpsDbReader
+from services.scanner import queries
+from services.scanner.recovery import monotonic_of
+from services.scanner.scanner import Scanner
+from services.scanner.watchlist import Wanted
+
+FILED = Subscription("scanner", "filed", (FilesFiled,))
+FINISHED = Subscription("scanner", "finished", (ObservationFinished,))
+REFUSED = Subscription("scanner", "refused", (FilesRefused,))
+SUBSCRIPTIONS = (FILED, FINISHED, REFUSED)
+
+A_PERSON_DECIDES = "checksum_mismatch"
+"""The refusal after which the scanner does not look again by itself."""
+
+
+class ScannerHandlers:
+    """Handles what the scanner hears.
+
+    Args:
+        scanner: Looks for the files.
+        opsdb: The site's ops-db.
+    """
+
+    def __init__(self, scanner: Scanner, opsdb: OpsDbReader) -> None:
+        self._scanner = scanner
+        self._opsdb = opsdb
+
+    async def filed(self, event: FilesFiled, delivery: DeliveryOf) -> Sequence[Event]:
+        """Look for the files; those that are ready already are announced at once."""
+        wanted = wanted_files(event, delivery)
+        if delivery.attempt > 1:
+            wanted = await self._still(wanted, delivery)
+        return await self._scanner.look_for(
+            wanted, filed=monotonic_of(delivery.envelope.time), sequence=delivery.sequence
+        )
+
+    async def finished(self, event: ObservationFinished, delivery: DeliveryOf) -> Sequence[Event]:  # noqa: ARG002  every handler's signature
+        """Look once more at what the observation still waits for."""
+        self._scanner.notice_unit(event.executed_obs_unit_id)
+        return ()
+
+    async def refused(self, event: FilesRefused, delivery: DeliveryOf) -> Sequence[Event]:
+        """Look for the files again; they must be quiet again first."""
+        retriable = [file.file_id for file in event.files if file.problem.code != A_PERSON_DECIDES]
+        if not retriable:
+            return ()
+        await self._opsdb.wait_applied(delivery.stream, delivery.sequence)
+        wanted = await queries.these(self._opsdb, retriable, delivery.envelope.id)
+        return await self._scanner.look_for(
+            wanted, filed=monotonic_of(delivery.envelope.time), sequence=delivery.sequence
+        )
+
+    async def _still(self, wanted: Sequence[Wanted], delivery: DeliveryOf) -> list[Wanted]:
+        """Leave out what was found since the message came first; it may be archived and deleted by now."""
+        await self._opsdb.wait_applied(delivery.stream, delivery.sequence)
+        known = await queries.these(self._opsdb, [file.file_id for file in wanted], None)
+        still = {file.file_id for file in known}
+        return [file for file in wanted if file.file_id in still]
+
+
+def wanted_files(event: FilesFiled, delivery: DeliveryOf) -> list[Wanted]:
+    """The files of an event, as something to look for."""
+    after = None if event.after is None else delivery.envelope.id
+    return [
+        Wanted(
+            file_id=file.file_id,
+            unit_id=event.executed_obs_unit_id,
+            instrument=event.instrument,
+            module=file.module,
+            location=event.location,
+            path=file.path,
+            size=file.size,
+            after=after,
+        )
+        for file in event.files
+    ]
+
+
+def subscribe(bus: Bus, handlers: ScannerHandlers) -> None:
+    """Give each subscription its handler."""
+    bus.subscribe(FILED, handlers.filed)
+    bus.subscribe(FINISHED, handlers.finished)
+    bus.subscribe(REFUSED, handlers.refused)

@@ -3,6 +3,7 @@
 import asyncio
 import re
 from abc import ABC, abstractmethod
+from dataclasses import replace
 from enum import Enum
 from pathlib import Path
 from types import TracebackType
@@ -123,18 +124,7 @@ class EmbeddedServer(ABC):
         """Start a process that holds the folder's lock for as long as it lives."""
         if self._lock is None:
             raise RuntimeError("a server process needs the lock of its folder")
-        locked = (*command.fds, self._lock.fd)
-        process = ServerProcess(
-            Command(
-                command.argv,
-                command.log,
-                command.env,
-                locked,
-                command.identity,
-                command.stop_signal,
-                command.death_signal,
-            )
-        )
+        process = ServerProcess(replace(command, fds=(*command.fds, self._lock.fd)))
         self._processes.append(process)
         return process
 

@@ -51,6 +51,11 @@ def report(starter: subprocess.Popen[str]) -> dict[str, object]:
     return answer
 
 
+def holds_a_lock(pid: int, folder: Path) -> bool:
+    opened = [fd.readlink() for fd in Path(f"/proc/{pid}/fd").iterdir()]
+    return any(path.name == "lock" and path.is_relative_to(folder) for path in opened)
+
+
 async def test_all_start_together_and_leave_nothing(tmp_path: Path, relatives: Relatives, gone: Gone) -> None:
     async with EmbeddedServers(tmp_path, nats=PLANS, postgres={}, s3=True) as servers:
         assert servers.running
@@ -58,6 +63,7 @@ async def test_all_start_together_and_leave_nothing(tmp_path: Path, relatives: R
         pids = [p for s in (*servers.nats.values(), servers.postgres, servers.s3) for p in s.pids]
         processes = relatives(tuple(pids))
         assert len(processes) > len(pids)
+        assert all(holds_a_lock(pid, tmp_path) for pid in pids)
     assert gone(processes)
     assert not servers.running
 

@@ -1,0 +1,144 @@
+"""`chasqui demo` in a process of its own, on the strangest tree we could think of."""
+
+import json
+import os
+import signal
+import socket
+import time
+from pathlib import Path
+
+import pytest
+
+from libs.simulator.filler import write_filler
+from tests.support.machine import ROOT, chasqui, ended, processes_in, wait_until_gone
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
+EXAMPLES = ROOT / "examples" / "data"
+
+
+def strange_tree(folder: Path) -> int:
+    """Fill a folder; the number of regular files in it."""
+    names = [
+        "plain.fits",
+        "nested/a/b/c/deep.dat",
+        "with space/a b  c.txt",
+        "ünï/código/天文.fits",
+        "ünï/cafe\u0301 and caf\u00e9.txt",
+        "newline/line\nbreak\r.txt",
+        "-leading/--dash",
+        "-leading/-rf",
+        "percent/100%.txt",
+        "percent/%0A literal",
+        "quotes/'single' \"double\" `back` $HOME",
+        "trailing/space ",
+        "star/*?[a].txt",
+        "long/" + "n" * 255,
+        "long/" + "ö" * 127,
+        "dots/.hidden",
+        "dots/...",
+        "back\\slash/a\\b",
+    ]
+    for number, name in enumerate(names):
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(os.urandom(100 + number))
+        os.utime(path, ns=(1_000_000_000_123_456_789 + number, 1_000_000_000_123_456_789 + number))
+    (folder / "empty").mkdir()
+    (folder / "empty" / "zero bytes").touch()
+    (folder / "equal").mkdir()
+    (folder / "equal" / "one").write_bytes(b"the same")
+    (folder / "equal" / "two").write_bytes(b"the same")
+    os.link(folder / "equal" / "one", folder / "equal" / "hard link")
+    write_filler(folder / "nested" / "larger.raw", 9_000_001, 7)
+    (folder / "odd").mkdir()
+    (folder / "odd" / "not a picture.fits").write_bytes(b"SIMPLE? not at all")
+    (folder / "odd" / "link").symlink_to("/etc/hostname")
+    (folder / "odd" / "loop").symlink_to("..")
+    os.mkfifo(folder / "odd" / "pipe")
+    for example in sorted(EXAMPLES.rglob("*.fits")):
+        target = folder / "real" / example.name
+        target.parent.mkdir(exist_ok=True)
+        target.write_bytes(example.read_bytes())
+    return len(names) + 1 + 3 + 1 + 1 + 4
+
+
+def listen(path: Path) -> socket.socket:
+    """A socket file; its name must be short, so it is bound from within its folder."""
+    listener = socket.socket(socket.AF_UNIX)
+    before = Path.cwd()
+    os.chdir(path.parent)
+    try:
+        listener.bind(path.name)
+    finally:
+        os.chdir(before)
+    return listener
+
+
+def test_the_demo_carries_any_tree_there_and_back(tmp_path: Path) -> None:
+    inputs, work = tmp_path / "in", tmp_path / "work"
+    inputs.mkdir()
+    files = strange_tree(inputs)
+    with listen(inputs / "odd" / "socket"):
+        process = chasqui("demo", "--input", str(inputs), "--workdir", str(work), "--json")
+        out, errors = process.communicate(timeout=200)
+    assert process.returncode == 0, errors
+    told = json.loads(out.strip().splitlines()[-1])
+    assert told["files"] == told["staged_files"] == files
+    assert told["restored_identical"] is True
+    assert told["source_cleared"] is True
+    assert told["differences"] == []
+    assert told["dead_letters"] == 0
+    assert told["previews"] == 4
+    assert told["archived_packages"] == told["packages"] >= told["observations"] > 10
+    assert told["bundles"] >= 1
+    assert {item["code"] for item in told["skipped"]} == {"symlink", "fifo", "socket"}
+    assert wait_until_gone(work) == []
+
+    restored = Path(told["processing_dir"]) / "sky-camera"
+    for path in inputs.rglob("*"):
+        if path.is_file() and not path.is_symlink():
+            twin = restored / path.relative_to(inputs)
+            assert twin.read_bytes() == path.read_bytes()
+            assert twin.stat().st_mtime_ns == path.stat().st_mtime_ns
+
+
+def test_twice_in_the_same_folder_and_never_over_something_else(tmp_path: Path) -> None:
+    work = tmp_path / "work"
+    for _ in range(2):
+        process = chasqui("demo", "--workdir", str(work), "--json")
+        out, errors = process.communicate(timeout=120)
+        assert process.returncode == 0, errors
+        told = json.loads(out.strip().splitlines()[-1])
+        assert (told["files"], told["restored_identical"], told["previews"]) == (4, True, 4)
+    other = tmp_path / "precious"
+    other.mkdir()
+    (other / "thesis.tex").write_text("years of work")
+    process = chasqui("demo", "--workdir", str(other), "--json")
+    out, _ = process.communicate(timeout=60)
+    assert process.returncode == 2
+    assert json.loads(out)["error"]["code"] == "workdir_not_a_demo"
+    assert (other / "thesis.tex").read_text() == "years of work"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL], ids=lambda n: n.name)
+@pytest.mark.parametrize("after_s", [1.0, 6.0])
+def test_an_interrupted_demo_leaves_nothing_running(
+    tmp_path: Path, number: signal.Signals, after_s: float
+) -> None:
+    work = tmp_path / "work"
+    process = chasqui("demo", "--workdir", str(work), "--keep")
+    time.sleep(after_s)
+    assert process.poll() is None
+    with ended(process):
+        process.send_signal(number)
+    assert wait_until_gone(work) == []
+    assert process.returncode != 0
+
+
+def test_two_demos_side_by_side(tmp_path: Path) -> None:
+    started = [chasqui("demo", "--workdir", str(tmp_path / name), "--json") for name in ("a", "b")]
+    for process in started:
+        out, errors = process.communicate(timeout=150)
+        assert process.returncode == 0, errors
+        assert json.loads(out.strip().splitlines()[-1])["restored_identical"] is True
+    assert processes_in(tmp_path) == []

@@ -1,0 +1,151 @@
+"""Looking around: what retention has let go, what a full disk needs, and what an event left undone."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime
+from uuid import UUID
+
+from contracts.base import Event
+from contracts.copies import DeletionRefused
+from libs.bus.publishing import EventPublisher
+from libs.errors import ChasquiError
+from libs.opsdb.reader import OpsDbReader
+from libs.sites.models import DiskLocation
+from libs.storage.disk import measure_space
+from libs.telemetry.logs import logger
+from services.janitor import folders, queries, staged_queries
+from services.janitor.cleaning import Cleaner
+from services.janitor.emptying import Emptier
+
+SWEEP_EVERY_S = 10.0
+PACKAGES_AT_ONCE = 50
+"""Packages of one location that one sweep clears at most; the next one goes on."""
+
+log = logger("janitor")
+
+
+class Patience:
+    """What was looked at just now is left alone for a while; what stays again and again, for longer.
+
+    Args:
+        clock: Seconds that only go forward.
+        first_s: The first pause; doubled each time.
+        longest_s: The longest one.
+    """
+
+    def __init__(
+        self, clock: Callable[[], float] = time.monotonic, first_s: float = 20.0, longest_s: float = 3600.0
+    ) -> None:
+        self._clock = clock
+        self._first_s = first_s
+        self._longest_s = longest_s
+        self._until: dict[UUID, tuple[float, float]] = {}
+
+    def tired_of(self) -> list[UUID]:
+        """What is to be left alone now."""
+        now = self._clock()
+        self._until = {key: one for key, one in self._until.items() if one[0] + self._longest_s > now}
+        return [key for key, (until, _) in self._until.items() if until > now]
+
+    def rest(self, key: UUID, *, settled: bool) -> None:
+        """Leave something alone; if all of it is `settled`, only until the projection has followed."""
+        _, last = self._until.get(key, (0.0, 0.0))
+        pause = self._first_s if settled or not last else min(last * 2, self._longest_s)
+        self._until[key] = (self._clock() + pause, pause)
+
+
+class Sweeper:
+    """Sweeps every location that the janitor clears.
+
+    Args:
+        opsdb: The site's ops-db.
+        publisher: Of the service.
+        site: The site.
+        cleaner: Clears SOURCE and BUFFER.
+        emptier: Clears PROCESSING.
+        now: The clock.
+        patience: With packages and jobs that stay.
+    """
+
+    def __init__(
+        self,
+        *,
+        opsdb: OpsDbReader,
+        publisher: EventPublisher,
+        site: str,
+        cleaner: Cleaner,
+        emptier: Emptier,
+        now: Callable[[], datetime],
+        patience: Patience | None = None,
+    ) -> None:
+        self._opsdb = opsdb
+        self._publisher = publisher
+        self._site = site
+        self._cleaner = cleaner
+        self._emptier = emptier
+        self._now = now
+        self._patience = patience or Patience()
+        self._said: set[UUID] = set()
+
+    async def sweep(self) -> None:
+        """Sweep once. A fault of one location or package does not keep the others.
+
+        Raises:
+            Retriable: ``opsdb_unavailable``.
+        """
+        for location, disk in self._cleaner.disks.items():
+            for package_id in await self._due(location, disk):
+                await self._tried(package_id, self._clean)
+        for location, disk in self._emptier.disks.items():
+            for job_id in await self._done_with(location, disk):
+                await self._tried(job_id, self._empty)
+
+    async def _due(self, location: str, disk: DiskLocation) -> list[UUID]:
+        """Packages whose time is up, or all archived ones while the disk is fuller than it may be."""
+        now, tired = self._now(), self._patience.tired_of()
+        try:
+            space = await asyncio.to_thread(measure_space, disk.path)
+        except OSError as error:
+            log.warning("not_swept", location=location, reason=str(error))
+            return []
+        pressed = space.used_fraction >= disk.retention.high_water
+        before = now if pressed else now - disk.retention.keep_for
+        return await queries.due(self._opsdb, location, before, tired, PACKAGES_AT_ONCE)
+
+    async def _done_with(self, location: str, disk: DiskLocation) -> Sequence[UUID]:
+        try:
+            on_disk = await asyncio.to_thread(folders.jobs_on_disk, disk.path)
+            if count := await asyncio.to_thread(folders.remove_leftovers, disk.path):
+                log.info("leftovers_removed", location=location, count=count)
+        except OSError as error:
+            log.warning("not_swept", location=location, reason=str(error))
+            return ()
+        tired = set(self._patience.tired_of())
+        return [
+            one for one in await staged_queries.done_with(self._opsdb, location, on_disk) if one not in tired
+        ]
+
+    async def _tried(self, key: UUID, action: Callable[[UUID], Awaitable[bool]]) -> None:
+        try:
+            settled = await action(key)
+        except ChasquiError as error:
+            log.warning("not_cleared", id=str(key), **error.problem.model_dump())
+            settled = False
+        self._patience.rest(key, settled=settled)
+
+    async def _clean(self, package_id: UUID) -> bool:
+        cleaned = await self._cleaner.clean(package_id)
+        await self._say(cleaned.events)
+        return cleaned.left == 0
+
+    async def _empty(self, job_id: UUID) -> bool:
+        events = await self._emptier.empty(job_id)
+        await self._say(events)
+        return not any(isinstance(event, DeletionRefused) for event in events)
+
+    async def _say(self, events: Sequence[Event]) -> None:
+        """Refusals that come back after another one in between have been said: the log knows them by their id."""
+        news = [event for event in events if event.event_id(self._site) not in self._said]
+        await self._publisher.publish(news)
+        self._said |= {event.event_id(self._site) for event in news if isinstance(event, DeletionRefused)}

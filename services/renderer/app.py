@@ -1,0 +1,28 @@
+"""The renderer's composition."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from libs.imaging.outcomes import RenderSettings
+from libs.imaging.pool import PoolSettings, RenderPool
+from libs.service.service import Runtime, Service
+from libs.sites.models import Deployment
+from services.renderer.handlers import SUBSCRIPTIONS, RendererHandlers, subscribe
+from services.renderer.rendering import kept_polite
+
+
+def runs_at(deployment: Deployment, site: str) -> bool:
+    """Where instruments write."""
+    return bool(deployment.instruments_at(site))
+
+
+@asynccontextmanager
+async def compose(runtime: Runtime) -> AsyncIterator[None]:
+    """Build the renderer around one worker process, started when it is needed."""
+    async with RenderPool(PoolSettings()) as pool, kept_polite(pool):
+        handlers = RendererHandlers(place=runtime.place, pool=pool, settings=RenderSettings())
+        subscribe(runtime.bus, handlers)
+        yield
+
+
+SERVICE = Service("renderer", SUBSCRIPTIONS, runs_at=runs_at, compose=compose)

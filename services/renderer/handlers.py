@@ -1,0 +1,49 @@
+"""What the renderer hears, and what it does about it."""
+
+from collections.abc import Sequence
+
+from contracts.base import Event
+from contracts.files import FilesScanned
+from libs.bus.bus import Bus, DeliveryOf
+from libs.bus.subscription import Subscription
+from libs.errors import Permanent
+from libs.imaging.outcomes import RenderSettings
+from libs.imaging.pool import RenderPool
+from libs.service.service import Place
+from services.renderer.rendering import events_of, render
+
+RENDER = Subscription("renderer", "render", (FilesScanned,))
+SUBSCRIPTIONS = (RENDER,)
+
+
+class RendererHandlers:
+    """The handlers of one instance.
+
+    Args:
+        place: Where the instance runs.
+        pool: The workers.
+        settings: How the pictures are made.
+    """
+
+    def __init__(self, *, place: Place, pool: RenderPool, settings: RenderSettings) -> None:
+        self._place = place
+        self._pool = pool
+        self._settings = settings
+
+    async def render(self, event: FilesScanned, _delivery: DeliveryOf) -> Sequence[Event]:
+        """Make the pictures of the files that have any to show. A repeat makes the same ones again."""
+        try:
+            root = self._place.disk(event.location).path
+        except KeyError as unknown:
+            raise Permanent(
+                "location_unknown",
+                f"the deployment has no disk location {event.location!r}",
+                "Add the location to the deployment file again, then send this letter again.",
+            ) from unknown
+        outcome = await render(event, root, self._place.previews, self._pool, self._settings)
+        return events_of(event, outcome)
+
+
+def subscribe(bus: Bus, handlers: RendererHandlers) -> None:
+    """Let the handlers have what they hear."""
+    bus.subscribe(RENDER, handlers.render)

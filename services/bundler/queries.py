@@ -25,7 +25,8 @@ SELECT count(*) FROM data_transfer_package bundle
 WHERE bundle.route = $1 AND bundle.origin = $2 AND bundle.state IN ('pending', 'scheduled', 'in_progress', 'failed')
   AND NOT EXISTS (
     SELECT FROM data_transfer hop
-    WHERE hop.data_transfer_package_id = bundle.id AND hop.origin = $2 AND hop.state IN ('completed', 'failed')
+    WHERE hop.data_transfer_package_id = bundle.id AND coalesce(hop.origin, $2) = $2
+      AND hop.state IN ('completed', 'failed')
   )
 """
 

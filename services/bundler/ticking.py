@@ -33,9 +33,16 @@ async def ticking(every_s: float, action: Callable[[], Awaitable[None]]) -> Asyn
             log.warning("missed_a_tick", **error.problem.model_dump())
 
     ended = asyncio.Event()
-    async with asyncio.TaskGroup() as group:
-        group.create_task(repeat(tick, every_s, ended))
-        try:
-            yield
-        finally:
-            ended.set()
+    task = asyncio.create_task(repeat(tick, every_s, ended))
+    owner = asyncio.current_task()
+
+    def give_up(finished: asyncio.Task[None]) -> None:
+        if owner is not None and not finished.cancelled() and finished.exception() is not None:
+            owner.cancel()
+
+    task.add_done_callback(give_up)
+    try:
+        yield
+    finally:
+        ended.set()
+        await task

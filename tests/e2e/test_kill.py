@@ -73,7 +73,7 @@ async def check_once(machine: Machine, sha256: str) -> None:
             await asyncio.sleep(0.1)
         assert await row_is_archived()
     async with S3Store(place.s3("cologne-archive")) as store:
-        assert list(await store.unfinished("")) == []
+        assert [key async for key in store.unfinished("")] == []
     partials = [path.name for path in machine.workdir.path.joinpath("sites").rglob(".*partial*")]
     assert partials == []
 
@@ -108,7 +108,7 @@ async def test_archiver_killed_while_it_uploads(tmp_path: Path) -> None:
         unit = await machine.observe("night", [path])
         async with S3Store(machine.place("cologne").s3("cologne-archive")) as store:
             for _ in range(3000):
-                if list(await store.unfinished("")):
+                if [key async for key in store.unfinished("")]:
                     break
                 await asyncio.sleep(0.02)
             else:

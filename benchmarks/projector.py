@@ -1,0 +1,156 @@
+"""Projected events per second, from a real JetStream into a real PostgreSQL, beside plain COPY of the same rows.
+
+Run as ``python -m benchmarks.projector [--observations N] [--json]``. The log is made up but plausible: all
+events of the road, nine observations of one file to one of a hundred. The baseline copies the rows that came
+out into empty tables of the same schema, indexes and all, without reading, parsing or merging anything.
+"""
+
+import argparse
+import asyncio
+import json
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import asyncpg
+import nats
+import uvloop
+from nats.aio.client import Client
+
+from contracts.problems import Problem
+from libs.bus.reading import StoredMessage
+from libs.embedded.nats import EmbeddedNats
+from libs.embedded.postgres import EmbeddedPostgres
+from libs.opsdb.histories.logs import log, smooth
+from libs.opsdb.migrating import migrate
+from libs.opsdb.models import METADATA
+from libs.opsdb.projection.applying import Happening
+from libs.opsdb.reader import OpsDbReader
+from libs.opsdb.rebuild import LogStream
+from services.projector.projecting import Projector, spare_the_collector
+
+FILES = (1, 1, 1, 1, 1, 1, 1, 1, 1, 100)
+IN_FLIGHT = 512
+
+
+@dataclass(frozen=True)
+class Figures:
+    """What one run came to."""
+
+    events: int
+    rows: int
+    seconds: float
+    events_per_second: float
+    copy_seconds: float
+    copy_rows_per_second: float
+    ratio_to_copy: float
+
+
+async def publish(nc: Client, happenings: Sequence[Happening]) -> None:
+    js = nc.jetstream()
+    window = asyncio.Semaphore(IN_FLIGHT)
+
+    async def store(happening: Happening) -> None:
+        envelope, event = happening.envelope, happening.event
+        try:
+            await js.publish(
+                event.subject(envelope.site),
+                event.model_dump_json().encode(),
+                headers=envelope.headers(),
+                timeout=60,
+            )
+        finally:
+            window.release()
+
+    async with asyncio.TaskGroup() as tasks:
+        for happening in happenings:
+            await window.acquire()
+            tasks.create_task(store(happening))
+
+
+async def unexpected(message: StoredMessage, problem: Problem) -> None:
+    raise AssertionError(f"{message.sequence} could not be read: {problem}")
+
+
+async def projected(nc: Client, dsn: str, last: dict[str, int]) -> tuple[float, int]:
+    projector = Projector(nc, dsn, [LogStream(name) for name in last], unexpected)
+    begun = time.perf_counter()
+    running = asyncio.create_task(projector.run())
+    async with asyncio.timeout(600), OpsDbReader.open(dsn) as reader:
+        for stream, sequence in last.items():
+            await reader.wait_applied(stream, sequence, 600)
+    seconds = time.perf_counter() - begun
+    running.cancel()
+    return seconds, projector.progress.rows
+
+
+async def copied(dsn: str) -> tuple[float, int]:
+    """COPY every row into a schema of the same tables."""
+    await migrate(dsn, "copied")
+    source, target = await asyncpg.connect(dsn), await asyncpg.connect(dsn)
+    try:
+        await target.execute("SET search_path TO copied; SET synchronous_commit TO off")
+        seconds, rows = 0.0, 0
+        for table in METADATA.sorted_tables:
+            columns = [c.name for c in table.columns]
+            query = f"SELECT {', '.join(columns)} FROM public.{table.name}"  # noqa: S608 - our own names
+            records = [tuple(record) for record in await source.fetch(query)]
+            begun = time.perf_counter()
+            await target.copy_records_to_table(table.name, records=records, columns=columns)
+            seconds += time.perf_counter() - begun
+            rows += len(records)
+        return seconds, rows
+    finally:
+        await source.close()
+        await target.close()
+
+
+async def measured(folder: Path, observations: int) -> Figures:
+    happenings = log(smooth(observations, files=FILES))
+    last = {h.stream: h.sequence for h in happenings}
+    async with (
+        EmbeddedNats(folder / "nats", name="benchmark") as server,
+        EmbeddedPostgres(folder / "postgres") as postgres,
+    ):
+        await migrate(postgres.dsn())
+        nc = await nats.connect(server.url, user=server.user, password=server.password)
+        js = nc.jetstream()
+        for stream in last:
+            await js.add_stream(name=stream, subjects=[f"chasqui.{stream.removeprefix('EVENTS_')}.>"])
+        await publish(nc, happenings)
+        events = len(happenings)
+        del happenings
+        spare_the_collector()
+        seconds, _ = await projected(nc, postgres.dsn(), last)
+        copy_seconds, rows = await copied(postgres.dsn())
+        await nc.close()
+    return Figures(
+        events=events,
+        rows=rows,
+        seconds=round(seconds, 3),
+        events_per_second=round(events / seconds, 1),
+        copy_seconds=round(copy_seconds, 3),
+        copy_rows_per_second=round(rows / copy_seconds, 1),
+        ratio_to_copy=round(seconds / copy_seconds, 2),
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--observations", type=int, default=2000)
+    parser.add_argument("--json", action="store_true", help="print one JSON object last")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="chasqui-benchmark-") as folder:
+        figures = uvloop.run(measured(Path(folder), arguments.observations))
+    print(
+        f"projector: {figures.events} events in {figures.seconds} s = {figures.events_per_second:.0f} events/s; "
+        f"COPY of the {figures.rows} rows: {figures.copy_seconds} s; ratio {figures.ratio_to_copy}"
+    )
+    if arguments.json:
+        print(json.dumps({"benchmark": "projector", **asdict(figures)}))
+
+
+if __name__ == "__main__":
+    main()

@@ -29,6 +29,9 @@ MAX_BATCH = 2000
 _SLICE = 64
 """Messages decoded at once, between which the loop serves the connection to PostgreSQL."""
 
+_DECODED_AHEAD = 32
+"""Runs of messages waiting for the transaction before theirs; a run is what one wake-up of the reader brought."""
+
 _STANDBY_S = 0.5
 _RETRY_S = 1.0
 
@@ -50,7 +53,7 @@ class Progress:
 
     Attributes:
         positions: By stream, the last sequence applied.
-        events: Folded, repeats included.
+        events: Applied, repeats included.
         repeats: How many of them were repeats.
         rows: Written.
         passed_over: Messages that could not be read or stored.
@@ -126,7 +129,7 @@ class Projector:
         positions = await writer.positions()
         self.progress.positions = dict(positions)
         self.progress.activity = Activity.PROJECTING
-        runs: asyncio.Queue[_Run] = asyncio.Queue(maxsize=2 * len(self._streams))
+        runs: asyncio.Queue[_Run] = asyncio.Queue(maxsize=_DECODED_AHEAD)
         async with asyncio.TaskGroup() as tasks:
             for stream in self._streams:
                 tasks.create_task(self._read(stream, positions.get(stream.name, 0) + 1, runs))

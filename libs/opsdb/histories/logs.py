@@ -133,8 +133,12 @@ def _now_and_then(chance: random.Random) -> bool:
 
 def _refused(observation: Observation, chance: random.Random) -> Iterator[Step]:
     code = chance.choice(("file_changed", "file_unreadable", "checksum_mismatch"))
-    yield from mishaps.refusal(observation, code)
+    steps = list(mishaps.refusal(observation, code))
+    yield from steps
+    after = steps[2][1].event_id(road.ORIGIN)
     if code == "checksum_mismatch":
-        yield road.ORIGIN, road.filed(observation, declared=road.digest(observation.plan))
-    found_as = {"file_changed": observation.plan, "file_unreadable": 0, "checksum_mismatch": 0}[code]
-    yield from road.scan(observation, mtime_ns=1_790_000_000_000_000_000 + found_as)
+        again = road.filed(observation, declared=road.digest(observation.plan), after=after)
+        yield road.ORIGIN, again
+        after = again.event_id(road.ORIGIN)
+    found_as = observation.plan if code == "file_changed" else 0
+    yield from road.scan(observation, mtime_ns=1_790_000_000_000_000_000 + found_as, after=after)

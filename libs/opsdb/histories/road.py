@@ -193,18 +193,24 @@ def filing(observation: Observation) -> Iterator[Step]:
     )
 
 
-def filed(observation: Observation, *, declared: str | None = None) -> FilesFiled:
+def filed(observation: Observation, *, declared: str | None = None, after: UUID | None = None) -> FilesFiled:
     """Its files; with a declared checksum if one is wanted."""
     files = tuple(
         FiledFile(file_id=i, path=path, module=MODULE, size=FILE_SIZE, sha256=declared)
         for i, path in zip(observation.file_ids, observation.paths, strict=True)
     )
     return FilesFiled(
-        executed_obs_unit_id=observation.id, instrument=INSTRUMENT, location=SOURCE, files=files
+        executed_obs_unit_id=observation.id,
+        instrument=INSTRUMENT,
+        location=SOURCE,
+        files=files,
+        after=after,
     )
 
 
-def scan(observation: Observation, *, mtime_ns: int = 1_790_000_000_000_000_000) -> Iterator[Step]:
+def scan(
+    observation: Observation, *, mtime_ns: int = 1_790_000_000_000_000_000, after: UUID | None = None
+) -> Iterator[Step]:
     """The scanner finds every file."""
     files = tuple(
         ScannedFile(file_id=i, path=path, module=MODULE, size=FILE_SIZE, mtime_ns=mtime_ns)
@@ -213,7 +219,11 @@ def scan(observation: Observation, *, mtime_ns: int = 1_790_000_000_000_000_000)
     yield (
         ORIGIN,
         FilesScanned(
-            executed_obs_unit_id=observation.id, instrument=INSTRUMENT, location=SOURCE, files=files
+            executed_obs_unit_id=observation.id,
+            instrument=INSTRUMENT,
+            location=SOURCE,
+            files=files,
+            after=after,
         ),
     )
 

@@ -9,9 +9,8 @@ import asyncpg
 
 from contracts.base import Event
 from contracts.envelope import Envelope
-from libs.opsdb.projection.changes import Change
 from libs.opsdb.projection.coalescing import coalesce
-from libs.opsdb.projection.folding import fold, fold_repeat
+from libs.opsdb.projection.folding import fold
 from libs.opsdb.projection.reconciling import conclusions
 from libs.opsdb.projection.statements import Statement, statements_of
 from libs.opsdb.projection.tables import WRITE_ORDER
@@ -59,7 +58,7 @@ class Applied:
     """What a batch came to.
 
     Attributes:
-        events: How many events were folded.
+        events: How many events there were.
         repeats: How many of them were repeats of earlier ones.
         rows: How many rows were written.
     """
@@ -81,24 +80,17 @@ async def positions(connection: asyncpg.Connection) -> dict[str, int]:
     return {r["stream"]: r["sequence"] for r in await connection.fetch("SELECT * FROM stream_position")}
 
 
-def effect_of(happenings: Iterable[Happening], repeats: frozenset[Position] = frozenset()) -> Effect:
+def effect_of(happenings: Iterable[Happening]) -> Effect:
     """What is to be written for these events. Pure."""
-    coalesced = coalesce(_changes(happenings, repeats))
+    coalesced = coalesce(change for h in happenings for change in fold(h.envelope, h.event))
     upserts = [
         statement
         for table in WRITE_ORDER
-        for wave in coalesced.get(table, ())
+        if table in coalesced
+        for wave in coalesced[table].waves
         for statement in statements_of(table, wave)
     ]
     return Effect(upserts + conclusions(coalesced), sum(statement.rows for statement in upserts))
-
-
-def _changes(happenings: Iterable[Happening], repeats: frozenset[Position]) -> Iterable[Change]:
-    for stream, sequence, envelope, event in happenings:
-        if (stream, sequence) in repeats:
-            yield from fold_repeat(envelope, event)
-        else:
-            yield from fold(envelope, event)
 
 
 async def apply(connection: asyncpg.Connection, batch: Batch) -> Applied:
@@ -120,7 +112,7 @@ async def apply(connection: asyncpg.Connection, batch: Batch) -> Applied:
         happenings = [h for h in batch.happenings if h.sequence > known.get(h.stream, 0)]
         repeats = await _record(connection, happenings)
         if repeats or len(happenings) < len(batch.happenings):
-            effect = effect_of(happenings, repeats)
+            effect = effect_of(h for h in happenings if (h.stream, h.sequence) not in repeats)
         for sql, arguments, _ in effect.statements:
             await connection.execute(sql, *arguments)
         await _move_on(connection, batch, known)

@@ -1,6 +1,6 @@
 """What the fold says is to be done to the tables."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 from uuid import UUID
 
@@ -10,18 +10,24 @@ from libs.opsdb.projection.tables import Table
 NO_PROBLEM: Mapping[str, None] = {"problem_code": None, "problem_reason": None, "problem_remedy": None}
 
 
+Key = tuple[object, ...]
+"""The values of a table's key columns."""
+
+Values = Mapping[str, object]
+"""The values of other columns, by name."""
+
+
 class Upsert(NamedTuple):
-    """These columns of this row are to have these values, each by its policy; the row is made if need be.
+    """These columns of these rows are to have these values, each by its policy; rows are made if need be.
 
     Attributes:
-        key: Values of the table's key columns.
-        values: By column; columns that are not named are left as they are.
+        rows: Key and values of each row. All name the same columns; columns that are not named are left as
+            they are.
         guard: Bits of the states from which the guarded columns are changed; 0 if none is named.
     """
 
     table: Table
-    key: tuple[object, ...]
-    values: Mapping[str, object]
+    rows: Sequence[tuple[Key, Values]]
     guard: int = 0
 
 
@@ -41,3 +47,8 @@ def problem_columns(problem: Problem | None, prefix: str = "problem") -> dict[st
         f"{prefix}_reason": problem.reason if problem else None,
         f"{prefix}_remedy": problem.remedy if problem else None,
     }
+
+
+def one(table: Table, key: Key, values: Values) -> Upsert:
+    """A change of a single row."""
+    return Upsert(table, ((key, values),))

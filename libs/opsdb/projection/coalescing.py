@@ -6,117 +6,138 @@ which is written after the one before: a release (it speaks of rows by what is i
 outcome would depend on the row's state in more than one way.
 """
 
-from collections.abc import Iterable, Mapping
-from typing import NamedTuple
+from collections.abc import Iterable
 from uuid import UUID
 
-from libs.opsdb.projection.changes import Change, Release, Upsert
-from libs.opsdb.projection.policies import Policies, Versioned, merged
+from libs.opsdb.projection.changes import Change, Key, Release, Upsert, Values
+from libs.opsdb.projection.policies import Policies, Policy, Versioned, merged
 from libs.opsdb.projection.tables import RAW_DATA_FILE, Table
 
-Key = tuple[object, ...]
 Guards = tuple[int, ...]
 """For each guarded group of the table, the states from which it is written; 0 for a group not named."""
 
 
-class Row(NamedTuple):
-    """What is to become of one row."""
-
-    values: Mapping[str, object]
-    guards: Guards = ()
-
-
 class Wave:
-    """Rows in any order, then releases."""
+    """What is to become of some rows, in any order, and the releases after that.
 
-    __slots__ = ("releases", "rows")
+    Attributes:
+        rows: The values of each row, by its key.
+        guards: The guards of those rows that a step changes.
+        releases: Packages whose files are free.
+    """
+
+    __slots__ = ("guards", "releases", "rows")
 
     def __init__(self) -> None:
-        self.rows: dict[Key, Row] = {}
+        self.rows: dict[Key, Values] = {}
+        self.guards: dict[Key, Guards] = {}
         self.releases: list[UUID] = []
 
 
-Coalesced = dict[Table, list[Wave]]
+class Waves:
+    """The waves of one table, filled in the order of the changes."""
+
+    def __init__(self, table: Table) -> None:
+        self._table = table
+        self._plain = _is_plain(table.policies)
+        self.waves = [Wave()]
+
+    def add(self, change: Upsert) -> None:
+        """Merge a change into the last wave, or begin another."""
+        if not change.rows:
+            return
+        if self.waves[-1].releases:
+            self.waves.append(Wave())
+        if change.guard:
+            guards = _guards(self._table.policies, change)
+            for key, values in change.rows:
+                self._step(key, values, guards)
+        elif self._plain:
+            self._replace(change)
+        else:
+            self._merge(change)
+
+    def release(self, package_id: UUID) -> None:
+        """Close the last wave with this."""
+        self.waves[-1].releases.append(package_id)
+
+    def _replace(self, change: Upsert) -> None:
+        rows = self.waves[-1].rows
+        for key, new in change.rows:
+            old = rows.setdefault(key, new)
+            if old is not new:
+                rows[key] = {**old, **new}
+
+    def _merge(self, change: Upsert) -> None:
+        rows = self.waves[-1].rows
+        for key, new in change.rows:
+            old = rows.setdefault(key, new)
+            if old is not new:
+                rows[key] = merge_values(self._table.policies, old, new)
+
+    def _step(self, key: Key, new: Values, guards: Guards) -> None:
+        """Merge a step after whatever is known of its row.
+
+        Let the last step lead from the states A to t, and the new one be taken from the states B. If t is in
+        B, the new one is taken wherever the last one was, and from B besides. If it is not, and B lies within
+        A, it is taken nowhere. Otherwise it depends: from B without A it is taken, from A it is not.
+        """
+        wave = self.waves[-1]
+        old = wave.rows.setdefault(key, new)
+        before = wave.guards.get(key)
+        if before is None:
+            wave.guards[key] = guards
+            if old is not new:
+                wave.rows[key] = {**old, **new}
+        elif self._table.bit_of[old["state"]] & guards[0]:
+            wave.rows[key] = {**old, **new}
+            widened = before[0] | guards[0]
+            wave.guards[key] = tuple(widened if n else b for b, n in zip(before, guards, strict=True))
+        elif guards[0] & ~before[0]:
+            following = Wave()
+            following.rows[key] = new
+            following.guards[key] = guards
+            self.waves.append(following)
+        else:
+            wave.rows[key] = {**old, **_unguarded(self._table.policies, new)}
+
+
+Coalesced = dict[Table, Waves]
 
 
 def coalesce(changes: Iterable[Change]) -> Coalesced:
     """The same effect, with each row named once per wave."""
     tables: Coalesced = {}
     for change in changes:
+        table = RAW_DATA_FILE if isinstance(change, Release) else change.table
+        waves = tables.get(table)
+        if waves is None:
+            waves = tables[table] = Waves(table)
         if isinstance(change, Release):
-            _last_wave(tables, RAW_DATA_FILE).releases.append(change.package_id)
+            waves.release(change.package_id)
         else:
-            _add(tables, change)
+            waves.add(change)
     return tables
 
 
-def _last_wave(tables: Coalesced, table: Table) -> Wave:
-    waves = tables.get(table)
-    if waves is None:
-        waves = tables[table] = [Wave()]
-    return waves[-1]
-
-
-def _add(tables: Coalesced, change: Upsert) -> None:
-    table, key, values, guard = change
-    wave = _last_wave(tables, table)
-    if wave.releases:
-        wave = _next_wave(tables, table)
-    old = wave.rows.get(key)
-    new = Row(values, _guards(table.policies, change)) if guard else Row(values)
-    if old is not None:
-        both = merge(table.policies, table, old, new)
-        if both is None:
-            wave = _next_wave(tables, table)
-        else:
-            new = both
-    wave.rows[key] = new
-
-
-def _next_wave(tables: Coalesced, table: Table) -> Wave:
-    wave = Wave()
-    tables[table].append(wave)
-    return wave
+def _is_plain(policies: Policies) -> bool:
+    """Whether the later value of a column may simply take the place of the earlier one."""
+    as_is = {Policy.REPLACE, Policy.FIXED}
+    return policies.versioned is None and as_is.issuperset(policies.columns.values())
 
 
 def _guards(policies: Policies, change: Upsert) -> Guards:
-    return tuple(change.guard if group.columns[0] in change.values else 0 for group in policies.guarded)
+    named = change.rows[0][1]
+    return tuple(change.guard if group.columns[0] in named else 0 for group in policies.guarded)
 
 
-def merge(policies: Policies, table: Table, old: Row, new: Row) -> Row | None:
-    """One row for two that are told one after the other; None if no single row has their effect."""
-    if old.guards and new.guards:
-        return _merge_steps(table, old, new)
-    return Row(_merge_values(policies, old.values, new.values), new.guards or old.guards)
-
-
-def _merge_steps(table: Table, old: Row, new: Row) -> Row | None:
-    """A step after a step.
-
-    Let the old one lead from the states A to t, and the new one be taken from the states B. If t is in B, the
-    new one is taken wherever the old one was, and from B besides. If it is not, and B lies within A, then it
-    is taken nowhere. Otherwise it depends: from B without A it is taken, from A it is not.
-    """
-    policies = table.policies
-    before, after = old.guards[0], new.guards[0]
-    reached = table.state_bit(str(old.values["state"]))
-    if reached & after:
-        values = _merge_values(policies, old.values, new.values)
-        widened = before | after
-        return Row(values, tuple(widened if n else o for o, n in zip(old.guards, new.guards, strict=True)))
-    if after & ~before:
-        return None
-    return Row(_merge_values(policies, old.values, _unguarded(policies, new.values)), old.guards)
-
-
-def _unguarded(policies: Policies, values: Mapping[str, object]) -> Mapping[str, object]:
+def _unguarded(policies: Policies, values: Values) -> Values:
     guarded = {column for group in policies.guarded for column in group.columns}
     return {column: value for column, value in values.items() if column not in guarded}
 
 
-def _merge_values(
-    policies: Policies, old: Mapping[str, object], new: Mapping[str, object]
-) -> Mapping[str, object]:
+def merge_values(policies: Policies, old: Values, new: Values) -> Values:
+    """The columns of one row for two tellings, one after the other; guards apart."""
     values = {**old, **new}
     for column, policy in policies.columns.items():
         if column in old and column in new:
@@ -126,9 +147,7 @@ def _merge_values(
     return values
 
 
-def _take_newest(
-    group: Versioned, values: dict[str, object], old: Mapping[str, object], new: Mapping[str, object]
-) -> None:
+def _take_newest(group: Versioned, values: dict[str, object], old: Values, new: Values) -> None:
     at, by = group.version
     if at in old and at in new and not _newer((new[at], new[by]), (old[at], old[by])):
         values.update((column, old[column]) for column in group.all)

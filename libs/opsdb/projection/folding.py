@@ -1,10 +1,8 @@
 """From an event to what it changes: the table of all folds.
 
-The first event with an id counts; later ones with the same id are repeats, which a service sends when it was
-killed between sending and acknowledging, however much happened since. A repeat changes nothing, except for
-the three events that observe a disk: what they tell may come true again, with the same words and hence the
-same id (a file that could not be read can be read again, unchanged). These are folded again, by functions
-that touch only files that wait for just that.
+The first event with an id counts. Later ones with the same id are repeats, which a service sends when it was
+killed between sending and acknowledging, however much has happened since: they are never folded. What may
+truly happen again has an identity that says so (`after` in FilesScanned and its like).
 """
 
 from collections.abc import Callable
@@ -91,21 +89,9 @@ FOLDS: dict[type[Event], Fold] = {
     DeletionRefused: copies.deletion_refused,
     CopyScrubbed: copies.copy_scrubbed,
 }
-"""What the first event with its id does."""
-
-REPEAT_FOLDS: dict[type[Event], Fold] = {
-    FilesFiled: observations.files_filed_again,
-    FilesScanned: files.files_scanned_again,
-    FilesMissing: files.files_missing_again,
-}
-"""What a repeat does; the others do nothing."""
+"""What each event does, the first time."""
 
 
 def fold(told: Envelope, event: Event) -> list[Change]:
-    """What the first event with its id changes, in order."""
+    """What an event changes, in order."""
     return FOLDS[type(event)](told, event)
-
-
-def fold_repeat(told: Envelope, event: Event) -> list[Change]:
-    """What a later event with the same id changes, in order."""
-    return REPEAT_FOLDS.get(type(event), _recorded_only)(told, event)

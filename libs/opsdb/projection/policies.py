@@ -44,7 +44,8 @@ class Versioned:
     Attributes:
         version: Columns that make the version, compared from left to right.
         columns: The others, written with it.
-        void_in: A state of the row in which the columns stay null whatever was told.
+        void_in: A state of the row in which the columns stay null whatever was told; who brings the row
+            there tells the columns, too, as null.
     """
 
     version: tuple[str, str]

@@ -4,11 +4,12 @@ Each is a set-based update of the rows that a batch has touched, run after its u
 a row one way, so it makes no difference in which batch it is drawn.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
+from libs.opsdb.projection.changes import Key, Values
 from libs.opsdb.projection.coalescing import Coalesced
 from libs.opsdb.projection.statements import Statement
-from libs.opsdb.projection.tables import BUNDLED_PACKAGE, DATA_TRANSFER, RAW_DATA_FILE, UNFILED_FILE
+from libs.opsdb.projection.tables import BUNDLED_PACKAGE, DATA_TRANSFER, RAW_DATA_FILE, UNFILED_FILE, Table
 
 TRANSFERRING = """
     UPDATE raw_data_package p SET state = 'transferring'
@@ -48,24 +49,21 @@ def conclusions(coalesced: Coalesced) -> list[Statement]:
     return [Statement(sql, [ids], 0) for sql, ids in found if ids]
 
 
+def _rows(coalesced: Coalesced, table: Table) -> Iterator[tuple[Key, Values]]:
+    if table in coalesced:
+        for wave in coalesced[table].waves:
+            yield from wave.rows.items()
+
+
 def _bundles(coalesced: Coalesced) -> Sequence[object]:
-    sealed = {key[0] for wave in coalesced.get(BUNDLED_PACKAGE, ()) for key in wave.rows}
-    begun = {
-        row.values["data_transfer_package_id"]
-        for wave in coalesced.get(DATA_TRANSFER, ())
-        for row in wave.rows.values()
-    }
+    sealed = {key[0] for key, _ in _rows(coalesced, BUNDLED_PACKAGE)}
+    begun = {values["data_transfer_package_id"] for _, values in _rows(coalesced, DATA_TRANSFER)}
     return list(sealed | begun)
 
 
 def _filed(coalesced: Coalesced) -> Sequence[object]:
-    return [
-        key[0]
-        for wave in coalesced.get(RAW_DATA_FILE, ())
-        for key, row in wave.rows.items()
-        if "path" in row.values
-    ]
+    return [key[0] for key, values in _rows(coalesced, RAW_DATA_FILE) if "path" in values]
 
 
 def _unfiled(coalesced: Coalesced) -> Sequence[object]:
-    return [key[0] for wave in coalesced.get(UNFILED_FILE, ()) for key in wave.rows]
+    return [key[0] for key, _ in _rows(coalesced, UNFILED_FILE)]

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from functools import cache
 from typing import NamedTuple
 
-from libs.opsdb.projection.coalescing import Guards, Key, Row, Wave
+from libs.opsdb.projection.changes import Key, Values
+from libs.opsdb.projection.coalescing import Guards, Wave
 from libs.opsdb.projection.policies import Policy, Versioned
 from libs.opsdb.projection.tables import RAW_DATA_FILE, Table
 
@@ -28,15 +29,15 @@ class Statement(NamedTuple):
 
 def statements_of(table: Table, wave: Wave) -> list[Statement]:
     """What writes a wave: its rows by the columns that they name, then its releases."""
-    shapes: dict[tuple[tuple[str, ...], Guards], list[tuple[Key, Row]]] = {}
+    shapes: dict[tuple[tuple[str, ...], Guards], list[tuple[Key, Values]]] = {}
+    guards = wave.guards
     for item in wave.rows.items():
-        row = item[1]
-        shape = (_canonical(table, tuple(row.values)), row.guards)
+        shape = (_canonical(table, tuple(item[1])), guards.get(item[0], ()) if guards else ())
         rows = shapes.get(shape)
         if rows is None:
             rows = shapes[shape] = []
         rows.append(item)
-    found = [_upsert(table, shape, guards, rows) for (shape, guards), rows in shapes.items()]
+    found = [_upsert(table, columns, taken, rows) for (columns, taken), rows in shapes.items()]
     if wave.releases and table is RAW_DATA_FILE:
         found.append(Statement(RELEASE, [wave.releases], 0))
     return found
@@ -48,9 +49,11 @@ def _canonical(table: Table, columns: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(column for column in table.types if column in named)
 
 
-def _upsert(table: Table, columns: tuple[str, ...], guards: Guards, rows: list[tuple[Key, Row]]) -> Statement:
+def _upsert(
+    table: Table, columns: tuple[str, ...], guards: Guards, rows: list[tuple[Key, Values]]
+) -> Statement:
     arguments: list[Sequence[object]] = list(zip(*(key for key, _ in rows), strict=True))
-    maps = [row.values for _, row in rows]
+    maps = [values for _, values in rows]
     arguments += [[values[column] for values in maps] for column in columns]
     return Statement(upsert_sql(table, columns, guards), arguments, len(rows))
 
@@ -107,7 +110,7 @@ def _if(condition: str, then: str, otherwise: str) -> str:
 
 
 def _taken(table: Table, guard: int) -> str:
-    states = ", ".join(f"'{state}'" for state in table.states if table.state_bit(state) & guard)
+    states = ", ".join(f"'{state}'" for state in table.states if table.bit_of[state] & guard)
     return f"t.state IS NULL OR t.state IN ({states})"
 
 

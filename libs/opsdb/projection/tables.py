@@ -3,6 +3,7 @@
 Names and types come from the models; what is declared here is how a column is merged.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import sqlalchemy
@@ -27,6 +28,7 @@ class Table:
         types: The SQL type of every column.
         wire: The type in which a column's values are sent, if it is another (enums and JSON go as text).
         states: The labels of its state column.
+        bit_of: The bit of each state in a guard.
         policies: How its columns are merged.
     """
 
@@ -35,15 +37,12 @@ class Table:
     types: dict[str, str]
     wire: dict[str, str]
     states: tuple[str, ...]
+    bit_of: Mapping[object, int]
     policies: Policies
-
-    def state_bit(self, state: str) -> int:
-        """The bit of a state in a guard."""
-        return 2 << self.states.index(state)
 
     def bits(self, *states: str) -> int:
         """A guard: these states, and a row that is not there or has none."""
-        return NOTHING_BIT | sum(map(self.state_bit, states))
+        return NOTHING_BIT | sum(self.bit_of[state] for state in states)
 
 
 WORK_ORDER = tuple(
@@ -104,12 +103,14 @@ def _table(name: str) -> Table:
     wire = {c.name: "text" for c in model.columns if isinstance(c.type, Enum | postgresql.JSONB)}
     wire.update({c.name: "text" for c in model.columns if isinstance(c.type, postgresql.ARRAY)})
     state = model.columns.get("state")
+    states = tuple(state.type.enums) if state is not None and isinstance(state.type, Enum) else ()
     return Table(
         name=name,
         key=tuple(column.name for column in model.primary_key),
         types=types,
         wire=wire,
-        states=tuple(state.type.enums) if state is not None and isinstance(state.type, Enum) else (),
+        states=states,
+        bit_of={label: 2 << n for n, label in enumerate(states)},
         policies=_POLICIES.get(name, Policies()),
     )
 

@@ -1,14 +1,15 @@
 """Copies: what is where, what went, and what may not go."""
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
-from contracts.copies import CopyDeleted, CopyRef, CopyScrubbed, DeletionRefused, copy_id
+from contracts.copies import CopyDeleted, CopyRef, CopyScrubbed, DeletionRefused
 from contracts.envelope import Envelope
 from contracts.states import CopyKind, CopyState
-from libs.opsdb.projection.changes import Change, Upsert, problem_columns
+from libs.opsdb.projection.changes import Change, Key, Upsert, Values, problem_columns
+from libs.opsdb.projection.ids import copy_namer
 from libs.opsdb.projection.tables import (
     DATA_TRANSFER_PACKAGE_PHYSICAL_COPY,
     PHYSICAL_COPY,
@@ -27,51 +28,60 @@ _NOT_REFUSED = {"refusal_code": None, "refusal_reason": None, "refusal_remedy": 
 
 
 class Bytes(NamedTuple):
-    """Something that lies somewhere; the fields are those of `contracts.copies.CopyRef`."""
+    """Something that lies at a location; the fields are those of `contracts.copies.CopyRef`."""
 
-    kind: CopyKind
     entity_id: UUID
-    location: str
     path: str
     size: int
 
 
-def present_copy(
-    there: Bytes,
+def present_copies(
+    kind: CopyKind,
+    location: str,
+    there: Sequence[Bytes],
     created_at: datetime,
     *,
     verified_at: datetime | None = None,
     state: CopyState = CopyState.PRESENT,
 ) -> list[Change]:
     """New bytes are there: whatever was said about older ones at that place is no longer true."""
-    columns = {
-        "path": there.path,
-        "size": there.size,
+    common = {
+        "kind": kind,
+        "location": location,
         "state": state,
         "created_at": created_at,
         "verified_at": verified_at,
         "deleted_at": None,
         **_NOT_REFUSED,
     }
-    return _copy(there.kind, there.entity_id, there.location, columns)
+    named = copy_namer(kind, location)
+    keys = [(named(entity_id),) for entity_id, _, _ in there]
+    rows = [
+        (key, {**common, "entity_id": entity_id, "path": path, "size": size})
+        for key, (entity_id, path, size) in zip(keys, there, strict=True)
+    ]
+    return [Upsert(PHYSICAL_COPY, rows), _subtypes(kind, keys, [entity_id for entity_id, _, _ in there])]
+
+
+def _subtypes(kind: CopyKind, keys: Sequence[Key], entities: Sequence[UUID]) -> Upsert:
+    table, column = _SUBTYPES[kind]
+    return Upsert(table, [(key, {column: entity}) for key, entity in zip(keys, entities, strict=True)])
 
 
 def copy_deleted(_told: Envelope, event: CopyDeleted) -> list[Change]:
     """These copies are gone."""
-    changes: list[Change] = []
-    for copy in event.copies:
-        gone = {"state": CopyState.DELETED, "deleted_at": event.deleted_at, **_NOT_REFUSED}
-        changes += _copy_of(copy, gone)
-    return changes
+    gone = {"state": CopyState.DELETED, "deleted_at": event.deleted_at, **_NOT_REFUSED}
+    return _of_copies([(copy, gone) for copy in event.copies])
 
 
 def deletion_refused(told: Envelope, event: DeletionRefused) -> list[Change]:
     """These copies stay, each for its reason."""
-    changes: list[Change] = []
-    for refusal in event.refusals:
-        why = {**problem_columns(refusal.problem, "refusal"), "refused_at": told.time}
-        changes += _copy_of(refusal.copy_ref, why)
-    return changes
+    return _of_copies(
+        [
+            (r.copy_ref, {**problem_columns(r.problem, "refusal"), "refused_at": told.time})
+            for r in event.refusals
+        ]
+    )
 
 
 def copy_scrubbed(_told: Envelope, event: CopyScrubbed) -> list[Change]:
@@ -82,18 +92,28 @@ def copy_scrubbed(_told: Envelope, event: CopyScrubbed) -> list[Change]:
     }
     if event.problem is None:
         columns["verified_at"] = event.scrubbed_at
-    return _copy_of(event.copy_ref, columns)
+    return _of_copies([(event.copy_ref, columns)])
 
 
-def _copy_of(copy: CopyRef, columns: Mapping[str, object]) -> list[Change]:
-    named = {"path": copy.path, "size": copy.size, **columns}
-    return _copy(copy.kind, copy.entity_id, copy.location, named)
+def _of_copies(told: Sequence[tuple[CopyRef, Values]]) -> list[Change]:
+    changes: list[Change] = []
+    for kind in CopyKind:
+        some = [(copy, columns) for copy, columns in told if copy.kind is kind]
+        if some:
+            keys = [(copy_namer(kind, copy.location)(copy.entity_id),) for copy, _ in some]
+            rows = [
+                (key, {**_named(copy), **columns}) for key, (copy, columns) in zip(keys, some, strict=True)
+            ]
+            changes.append(Upsert(PHYSICAL_COPY, rows))
+            changes.append(_subtypes(kind, keys, [copy.entity_id for copy, _ in some]))
+    return changes
 
 
-def _copy(kind: CopyKind, entity_id: UUID, location: str, columns: Mapping[str, object]) -> list[Change]:
-    key = (copy_id(kind, entity_id, location),)
-    subtype, entity_column = _SUBTYPES[kind]
-    return [
-        Upsert(PHYSICAL_COPY, key, {"kind": kind, "entity_id": entity_id, "location": location, **columns}),
-        Upsert(subtype, key, {entity_column: entity_id}),
-    ]
+def _named(copy: CopyRef) -> dict[str, object]:
+    return {
+        "kind": copy.kind,
+        "entity_id": copy.entity_id,
+        "location": copy.location,
+        "path": copy.path,
+        "size": copy.size,
+    }

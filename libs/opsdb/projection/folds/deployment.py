@@ -7,14 +7,14 @@ from contracts.deployment import DeploymentApplied, LocationFact
 from contracts.envelope import Envelope
 from contracts.states import StorageType
 from libs.opsdb.projection import tables
-from libs.opsdb.projection.changes import Change, Upsert
+from libs.opsdb.projection.changes import Change, Upsert, one
 
 
 def deployment_applied(told: Envelope, event: DeploymentApplied) -> list[Change]:
     """Everything that the deployment names."""
     version = {"applied_at": told.time, "applied_by": told.id}
     changes: list[Change] = [
-        Upsert(tables.SITE, (s.name,), {"description": s.description, **version}) for s in event.sites
+        one(tables.SITE, (s.name,), {"description": s.description, **version}) for s in event.sites
     ]
     for location in event.locations:
         changes += _location(told, location)
@@ -26,8 +26,8 @@ def deployment_applied(told: Envelope, event: DeploymentApplied) -> list[Change]
             "available": i.available,
             "package_limit": i.package_limit,
         }
-        changes.append(Upsert(tables.INSTRUMENT, (i.name,), {**columns, **version}))
-        changes += [Upsert(tables.INSTRUMENT_MODULE, (i.name, module.name), {}) for module in i.modules]
+        changes.append(one(tables.INSTRUMENT, (i.name,), {**columns, **version}))
+        changes += [one(tables.INSTRUMENT_MODULE, (i.name, module.name), {}) for module in i.modules]
     for r in event.routes:
         columns = {
             "route_type": r.type,
@@ -35,7 +35,7 @@ def deployment_applied(told: Envelope, event: DeploymentApplied) -> list[Change]
             "destination": r.destination,
             "via": "{" + ",".join(r.via) + "}",
         }
-        changes.append(Upsert(tables.DATA_TRANSFER_ROUTE, (r.name,), {**columns, **version}))
+        changes.append(one(tables.DATA_TRANSFER_ROUTE, (r.name,), {**columns, **version}))
     return changes
 
 
@@ -49,7 +49,7 @@ def _location(told: Envelope, location: LocationFact) -> list[Change]:
         "applied_at": told.time,
         "applied_by": told.id,
     }
-    return [Upsert(tables.DATA_LOCATION, (location.name,), columns), _subtype(told, location)]
+    return [one(tables.DATA_LOCATION, (location.name,), columns), _subtype(told, location)]
 
 
 def _subtype(told: Envelope, location: LocationFact) -> Upsert:
@@ -57,9 +57,9 @@ def _subtype(told: Envelope, location: LocationFact) -> Upsert:
     key = (location.name,)
     match location.storage:
         case StorageType.DISK:
-            return Upsert(tables.DISK_DATA_LOCATION, key, {"path": location.address, **version})
+            return one(tables.DISK_DATA_LOCATION, key, {"path": location.address, **version})
         case StorageType.S3:
             endpoint, _, bucket = location.address.rpartition("/")
-            return Upsert(tables.S3_DATA_LOCATION, key, {"endpoint": endpoint, "bucket": bucket, **version})
+            return one(tables.S3_DATA_LOCATION, key, {"endpoint": endpoint, "bucket": bucket, **version})
         case StorageType.TAPE:
-            return Upsert(tables.TAPE_DATA_LOCATION, key, {"library": location.address, **version})
+            return one(tables.TAPE_DATA_LOCATION, key, {"library": location.address, **version})

@@ -5,13 +5,11 @@ import json
 from contracts.envelope import Envelope
 from contracts.observations import FilesFiled, ObservationFinished, ObservationStarted, Outcome
 from contracts.states import FileState, ObservationState
-from libs.opsdb.projection.changes import NO_PROBLEM, Change, Upsert
+from libs.opsdb.projection.changes import NO_PROBLEM, Change, Upsert, one
 from libs.opsdb.projection.tables import EXECUTED_OBS_UNIT, RAW_DATA_FILE
 
 FROM_BEFORE_THE_SCAN = RAW_DATA_FILE.bits(FileState.FILED, FileState.MISSING, FileState.REFUSED)
 """A file that was found, planned or packaged already is not looked for again because it is filed again."""
-
-FROM_REFUSED = RAW_DATA_FILE.bits(FileState.REFUSED)
 
 _ENDED = {Outcome.COMPLETED: ObservationState.FINISHED, Outcome.ABORTED: ObservationState.ABORTED}
 
@@ -33,7 +31,7 @@ def observation_started(told: Envelope, event: ObservationStarted) -> list[Chang
         "start_time": event.start_time,
         "filed_at": told.time,
     }
-    return [Upsert(EXECUTED_OBS_UNIT, (event.executed_obs_unit_id,), columns)]
+    return [one(EXECUTED_OBS_UNIT, (event.executed_obs_unit_id,), columns)]
 
 
 def files_filed(told: Envelope, event: FilesFiled) -> list[Change]:
@@ -47,9 +45,8 @@ def files_filed(told: Envelope, event: FilesFiled) -> list[Change]:
         "raw_data_package_id": None,
         "filed_at": told.time,
     }
-    return [
-        Upsert(
-            RAW_DATA_FILE,
+    rows = [
+        (
             (file.file_id,),
             {
                 **common,
@@ -58,16 +55,10 @@ def files_filed(told: Envelope, event: FilesFiled) -> list[Change]:
                 "declared_size": file.size,
                 "declared_sha256": file.sha256,
             },
-            FROM_BEFORE_THE_SCAN,
         )
         for file in event.files
     ]
-
-
-def files_filed_again(_told: Envelope, event: FilesFiled) -> list[Change]:
-    """A repeat: a refused file is looked for once more, nothing else happens."""
-    again = {"state": FileState.FILED, **NO_PROBLEM, "raw_data_package_id": None}
-    return [Upsert(RAW_DATA_FILE, (file.file_id,), again, FROM_REFUSED) for file in event.files]
+    return [Upsert(RAW_DATA_FILE, rows, FROM_BEFORE_THE_SCAN)]
 
 
 def observation_finished(told: Envelope, event: ObservationFinished) -> list[Change]:
@@ -80,4 +71,4 @@ def observation_finished(told: Envelope, event: ObservationFinished) -> list[Cha
         "finished_at": told.time,
         "file_count": event.file_count,
     }
-    return [Upsert(EXECUTED_OBS_UNIT, (event.executed_obs_unit_id,), columns)]
+    return [one(EXECUTED_OBS_UNIT, (event.executed_obs_unit_id,), columns)]

@@ -1,5 +1,7 @@
 """Packages from their plan to the archive."""
 
+from datetime import datetime
+
 from contracts.base import derived_id
 from contracts.envelope import Envelope
 from contracts.packages import (
@@ -14,8 +16,8 @@ from contracts.packages import (
 )
 from contracts.problems import Problem
 from contracts.states import CopyKind, PackageState, WorkState
-from libs.opsdb.projection.changes import Change, Release, Upsert, problem_columns
-from libs.opsdb.projection.folds.copies import Bytes, present_copy
+from libs.opsdb.projection.changes import Change, Release, one, problem_columns
+from libs.opsdb.projection.folds.copies import Bytes, present_copies
 from libs.opsdb.projection.tables import LONG_TERM_ARCHIVE_TRANSFER, RAW_DATA_PACKAGE
 
 
@@ -32,7 +34,7 @@ def package_planned(told: Envelope, event: PackagePlanned) -> list[Change]:
         "source_location": event.source,
         "planned_at": told.time,
     }
-    return [Upsert(RAW_DATA_PACKAGE, (event.package_id,), columns)]
+    return [one(RAW_DATA_PACKAGE, (event.package_id,), columns)]
 
 
 def _origin(provenance: Provenance) -> dict[str, object]:
@@ -51,7 +53,7 @@ def package_abandoned(told: Envelope, event: PackageAbandoned) -> list[Change]:
         "state": PackageState.ABANDONED,
         **_problem(told, event.problem),
     }
-    return [Upsert(RAW_DATA_PACKAGE, (event.package_id,), columns), Release(event.package_id)]
+    return [one(RAW_DATA_PACKAGE, (event.package_id,), columns), Release(event.package_id)]
 
 
 def package_sealed(told: Envelope, event: PackageSealed) -> list[Change]:
@@ -70,8 +72,8 @@ def package_sealed(told: Envelope, event: PackageSealed) -> list[Change]:
         "sealed_at": told.time,
     }
     return [
-        Upsert(RAW_DATA_PACKAGE, (package.package_id,), columns),
-        *present_copy(_tar(package, event.buffer, event.path), told.time),
+        one(RAW_DATA_PACKAGE, (package.package_id,), columns),
+        *_tar_at(package, event.buffer, event.path, told.time),
     ]
 
 
@@ -80,14 +82,14 @@ def package_verified(told: Envelope, event: PackageVerified) -> list[Change]:
     package = event.package
     columns = {"verified_at": told.time, **_problem(told, None)}
     return [
-        Upsert(RAW_DATA_PACKAGE, (package.package_id,), columns),
-        *present_copy(_tar(package, event.location, event.path), told.time, verified_at=told.time),
+        one(RAW_DATA_PACKAGE, (package.package_id,), columns),
+        *_tar_at(package, event.location, event.path, told.time, verified_at=told.time),
     ]
 
 
 def package_corrupted(told: Envelope, event: PackageCorrupted) -> list[Change]:
     """What arrived is no copy of it. It travels again."""
-    return [Upsert(RAW_DATA_PACKAGE, (event.package.package_id,), _problem(told, _first(event.problems)))]
+    return [one(RAW_DATA_PACKAGE, (event.package.package_id,), _problem(told, _first(event.problems)))]
 
 
 def _first(problems: tuple[Problem, ...]) -> Problem:
@@ -118,9 +120,9 @@ def package_archived(told: Envelope, event: PackageArchived) -> list[Change]:
         "completed_at": told.time,
     }
     return [
-        Upsert(RAW_DATA_PACKAGE, (package.package_id,), columns),
-        Upsert(LONG_TERM_ARCHIVE_TRANSFER, (transfer,), archived),
-        *present_copy(_tar(package, event.location, event.key), told.time, verified_at=proof.proven_at),
+        one(RAW_DATA_PACKAGE, (package.package_id,), columns),
+        one(LONG_TERM_ARCHIVE_TRANSFER, (transfer,), archived),
+        *_tar_at(package, event.location, event.key, told.time, verified_at=proof.proven_at),
     ]
 
 
@@ -128,5 +130,8 @@ def _problem(told: Envelope, problem: Problem | None) -> dict[str, object]:
     return {**problem_columns(problem), "problem_at": told.time, "problem_by": told.id}
 
 
-def _tar(package: PackageRecord, location: str, path: str) -> Bytes:
-    return Bytes(CopyKind.RAW_DATA_PACKAGE, package.package_id, location, path, package.size)
+def _tar_at(
+    package: PackageRecord, location: str, path: str, since: datetime, *, verified_at: datetime | None = None
+) -> list[Change]:
+    there = Bytes(package.package_id, path, package.size)
+    return present_copies(CopyKind.RAW_DATA_PACKAGE, location, [there], since, verified_at=verified_at)

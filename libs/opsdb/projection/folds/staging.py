@@ -4,8 +4,8 @@ from contracts.envelope import Envelope
 from contracts.packages import PackageStaged
 from contracts.staging import StagingCompleted, StagingFailed, StagingReleased, StagingRequested
 from contracts.states import CopyKind, CopyState, WorkState
-from libs.opsdb.projection.changes import NO_PROBLEM, Change, Upsert, problem_columns
-from libs.opsdb.projection.folds.copies import Bytes, present_copy
+from libs.opsdb.projection.changes import NO_PROBLEM, Change, one, problem_columns
+from libs.opsdb.projection.folds.copies import Bytes, present_copies
 from libs.opsdb.projection.tables import STAGING_JOB, STAGING_JOB_PACKAGE
 
 
@@ -20,7 +20,7 @@ def staging_requested(_told: Envelope, event: StagingRequested) -> list[Change]:
         "keep_for_s": event.keep_for_s,
         "state": WorkState.PENDING,
     }
-    return [Upsert(STAGING_JOB, (event.job_id,), columns)]
+    return [one(STAGING_JOB, (event.job_id,), columns)]
 
 
 def package_staged(told: Envelope, event: PackageStaged) -> list[Change]:
@@ -31,13 +31,18 @@ def package_staged(told: Envelope, event: PackageStaged) -> list[Change]:
         "payload_bytes": event.payload_bytes,
         "staged_at": told.time,
     }
-    there = Bytes(
-        CopyKind.RAW_DATA_PACKAGE, event.package_id, event.location, event.folder, event.payload_bytes
+    copies = present_copies(
+        CopyKind.RAW_DATA_PACKAGE,
+        event.location,
+        [Bytes(event.package_id, event.folder, event.payload_bytes)],
+        told.time,
+        verified_at=told.time,
+        state=CopyState.STAGED,
     )
     return [
-        Upsert(STAGING_JOB, (event.job_id,), {"state": WorkState.IN_PROGRESS}),
-        Upsert(STAGING_JOB_PACKAGE, (event.job_id, event.package_id), staged),
-        *present_copy(there, told.time, verified_at=told.time, state=CopyState.STAGED),
+        one(STAGING_JOB, (event.job_id,), {"state": WorkState.IN_PROGRESS}),
+        one(STAGING_JOB_PACKAGE, (event.job_id, event.package_id), staged),
+        *copies,
     ]
 
 
@@ -52,16 +57,16 @@ def staging_completed(told: Envelope, event: StagingCompleted) -> list[Change]:
         "expires_at": event.expires_at,
         **NO_PROBLEM,
     }
-    return [Upsert(STAGING_JOB, (event.job_id,), columns)]
+    return [one(STAGING_JOB, (event.job_id,), columns)]
 
 
 def staging_failed(_told: Envelope, event: StagingFailed) -> list[Change]:
     """It was given up."""
     columns = {"state": WorkState.FAILED, **problem_columns(event.problem)}
-    return [Upsert(STAGING_JOB, (event.job_id,), columns)]
+    return [one(STAGING_JOB, (event.job_id,), columns)]
 
 
 def staging_released(told: Envelope, event: StagingReleased) -> list[Change]:
     """Its copies may go."""
     columns = {"released_at": told.time, "release_reason": event.reason.value}
-    return [Upsert(STAGING_JOB, (event.job_id,), columns)]
+    return [one(STAGING_JOB, (event.job_id,), columns)]

@@ -8,7 +8,7 @@ from contracts.bundles import BundleReceived, BundleSealed
 from contracts.envelope import Envelope
 from contracts.states import WorkState
 from contracts.transfers import TransferCompleted, TransferFailed, TransferStarted
-from libs.opsdb.projection.changes import NO_PROBLEM, Change, Upsert, problem_columns
+from libs.opsdb.projection.changes import NO_PROBLEM, Change, Upsert, one, problem_columns
 from libs.opsdb.projection.tables import (
     BUNDLED_PACKAGE,
     DATA_TRANSFER,
@@ -31,12 +31,13 @@ def bundle_sealed(told: Envelope, event: BundleSealed) -> list[Change]:
         "state": WorkState.PENDING,
         "sealed_at": told.time,
     }
-    changes: list[Change] = [Upsert(DATA_TRANSFER_PACKAGE, (bundle,), columns)]
-    for bundled in event.packages:
-        package = bundled.package.package_id
-        changes.append(Upsert(RAW_DATA_PACKAGE, (package,), {"data_transfer_package_id": bundle}))
-        changes.append(Upsert(BUNDLED_PACKAGE, (bundle, package), {"attempt": bundled.attempt}))
-    return changes
+    packages = [(bundled.package.package_id, bundled.attempt) for bundled in event.packages]
+    travels = {"data_transfer_package_id": bundle}
+    return [
+        one(DATA_TRANSFER_PACKAGE, (bundle,), columns),
+        Upsert(RAW_DATA_PACKAGE, [((package,), travels) for package, _ in packages]),
+        Upsert(BUNDLED_PACKAGE, [((bundle, package), {"attempt": n}) for package, n in packages]),
+    ]
 
 
 def transfer_started(told: Envelope, event: TransferStarted) -> list[Change]:
@@ -54,8 +55,8 @@ def transfer_started(told: Envelope, event: TransferStarted) -> list[Change]:
         "started_at": told.time,
     }
     return [
-        Upsert(DATA_TRANSFER, (event.transfer_id,), columns),
-        Upsert(DATA_TRANSFER_PACKAGE, (event.bundle_id,), {"state": WorkState.IN_PROGRESS}),
+        one(DATA_TRANSFER, (event.transfer_id,), columns),
+        one(DATA_TRANSFER_PACKAGE, (event.bundle_id,), {"state": WorkState.IN_PROGRESS}),
     ]
 
 
@@ -74,7 +75,7 @@ def transfer_completed(told: Envelope, event: TransferCompleted) -> list[Change]
         "seconds": event.seconds,
         **NO_PROBLEM,
     }
-    return [Upsert(DATA_TRANSFER, (event.transfer_id,), columns)]
+    return [one(DATA_TRANSFER, (event.transfer_id,), columns)]
 
 
 def transfer_failed(_told: Envelope, event: TransferFailed) -> list[Change]:
@@ -86,12 +87,12 @@ def transfer_failed(_told: Envelope, event: TransferFailed) -> list[Change]:
         **problem_columns(event.problem),
     }
     return [
-        Upsert(DATA_TRANSFER, (event.transfer_id,), columns),
-        Upsert(DATA_TRANSFER_PACKAGE, (event.bundle_id,), {"state": WorkState.FAILED}),
+        one(DATA_TRANSFER, (event.transfer_id,), columns),
+        one(DATA_TRANSFER_PACKAGE, (event.bundle_id,), {"state": WorkState.FAILED}),
     ]
 
 
 def bundle_received(told: Envelope, event: BundleReceived) -> list[Change]:
     """Everything of it was read at its destination."""
     columns = {"state": WorkState.COMPLETED, "received_at": told.time}
-    return [Upsert(DATA_TRANSFER_PACKAGE, (event.bundle_id,), columns)]
+    return [one(DATA_TRANSFER_PACKAGE, (event.bundle_id,), columns)]

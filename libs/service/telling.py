@@ -5,7 +5,9 @@ up by it.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+import math
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
@@ -14,28 +16,33 @@ from nats.aio.client import Client
 from libs.bus.buckets import put_progress
 
 TELL_EVERY_S = 0.5
+AGAIN_AFTER_S = 30.0
+"""Figures that stand still are told again after this: silence means that the worker is dead."""
 
 
 class Board:
     """The newest figures of a piece of work; written from any thread, read by the event loop.
 
     Attributes:
-        figures: By name.
+        figures: By name; ``done`` is always there.
     """
 
-    def __init__(self) -> None:
-        self.figures: dict[str, Any] = {}
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self.figures: dict[str, Any] = {"done": 0}
+        self._clock = clock
         self._told: dict[str, Any] | None = None
+        self._told_at = -math.inf
 
     def show(self, **figures: Any) -> None:  # noqa: ANN401  numbers and short words of any kind
         """Replace some figures."""
         self.figures = {**self.figures, **figures}
 
     def news(self) -> dict[str, Any] | None:
-        """The figures, if they changed since the last call."""
-        if self.figures == self._told:
+        """The figures, if they changed since they were last given, or that is long ago."""
+        now = self._clock()
+        if self.figures == self._told and now < self._told_at + AGAIN_AFTER_S:
             return None
-        self._told = self.figures
+        self._told, self._told_at = self.figures, now
         return self.figures
 
     @property

@@ -89,6 +89,7 @@ class MoverHandlers:
             "bundle_id": trip.bundle.bundle_id,
             "destination": trip.hop.site,
             "packages": len(items),
+            "total": trip.bundle.size,
         }
         async with telling(self._client, self._place.site, f"mover.{trip.id}", facts) as board:
             engine = ENGINES[trip.engine](self._place.deployment.routes[trip.bundle.route])
@@ -113,7 +114,6 @@ def _shown_on(board: Board) -> Callable[[Progress], None]:
     def show(progress: Progress) -> None:
         board.show(
             done=progress.bytes_done,
-            total=progress.bytes_total,
             rate=round(progress.rate),
             eta_s=None if progress.eta_seconds is None else round(progress.eta_seconds, 1),
         )

@@ -57,7 +57,13 @@ class VerifierHandlers:
             if isinstance(verdict, Damaged):
                 await self._refuse(event, moved, verdict, root)
 
-        facts = {"work": "verification", "transfer_id": event.transfer_id, "bundle_id": event.bundle_id}
+        facts = {
+            "work": "verification",
+            "transfer_id": event.transfer_id,
+            "bundle_id": event.bundle_id,
+            "packages": len(event.packages),
+            "total": event.size,
+        }
         key = f"verifier.{event.transfer_id}"
         async with telling(self._client, self._place.site, key, facts) as board:
             verdicts = await self._reader.read(event, root, tell, board)

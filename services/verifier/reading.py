@@ -56,14 +56,13 @@ class Tally:
 
     def __init__(self, board: Board, total: int, left: list[MovedPackage]) -> None:
         self._board = board
-        self._total = total
         self._done = total - sum(moved.package.size for moved in left)
         self._open: dict[UUID, int] = {}
 
     def at(self, package_id: UUID, done: int) -> None:
         """So many bytes of a package are read."""
         self._open[package_id] = done
-        self._board.show(done=self._done + sum(list(self._open.values())), total=self._total)
+        self._board.show(done=self._done + sum(list(self._open.values())))
 
     def close(self, package_id: UUID) -> None:
         """A package was read to its end."""

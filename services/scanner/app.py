@@ -1,6 +1,5 @@
 """Scanner, composed."""
 
-import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -8,6 +7,7 @@ from enum import Enum
 from pathlib import Path
 
 from libs.opsdb.reader import OpsDbReader
+from libs.service.background import background
 from libs.service.service import Place, Runtime, Service
 from libs.sites.models import Deployment
 from services.scanner.handlers import SUBSCRIPTIONS, ScannerHandlers, subscribe
@@ -60,7 +60,7 @@ async def compose(runtime: Runtime, watching: Watching = Watching.NOTICES) -> As
     """Look for files in the background while messages are heard."""
     place, publisher = runtime.place, runtime.bus.publisher
     disks = sources(place)
-    async with runtime.opsdb() as opsdb, asyncio.TaskGroup() as background:
+    async with runtime.opsdb() as opsdb:
         scanner = Scanner({disk.location: disk.root for disk in disks}, place.settings.scan, publisher)
         recovery = Recovery(
             runtime.bus.client, opsdb, site=place.site, locations=[disk.location for disk in disks]
@@ -68,18 +68,14 @@ async def compose(runtime: Runtime, watching: Watching = Watching.NOTICES) -> As
         subscribe(runtime.bus, ScannerHandlers(scanner, opsdb))
         unfiled = [_unfiled(disk, place, opsdb) for disk in disks]
         every_s = place.settings.scan.sweep.total_seconds()
-        tasks = [
-            background.create_task(scanner.run()),
-            background.create_task(sweep_for_ever(scanner, recovery, unfiled, publisher, every_s=every_s)),
-        ]
-        if watching is Watching.NOTICES:
-            notices = [Notices(disk.location, disk.root, disk.folders) for disk in disks]
-            tasks += [background.create_task(notice.run(scanner)) for notice in notices]
-        try:
+        notices = [Notices(disk.location, disk.root, disk.folders) for disk in disks]
+        heard = notices if watching is Watching.NOTICES else []
+        async with background(
+            scanner.run(),
+            sweep_for_ever(scanner, recovery, unfiled, publisher, every_s=every_s),
+            *(notice.run(scanner) for notice in heard),
+        ):
             yield
-        finally:
-            for task in tasks:
-                task.cancel()
 
 
 def _unfiled(disk: Source, place: Place, opsdb: OpsDbReader) -> UnfiledSweep:

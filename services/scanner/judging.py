@@ -95,20 +95,20 @@ def judge(wanted: Wanted, before: Sighting | None, look: Look, now: Now, quiet_s
     """
     if look.kind is not Kind.REGULAR:
         return Incomplete(None, _absent(wanted) if look.kind is Kind.ABSENT else _odd(wanted, look))
-    seen = _sighting(before, look, now)
+    seen = _sighting(wanted, before, look, now)
     if wanted.size is not None and look.size != wanted.size:
         return Incomplete(seen, _mismatch(wanted, look.size))
     still = now.monotonic - seen.since
-    if before in (None, seen) and wanted.after is None:
-        # Once we saw it change, or the packager did, its time is not believed: clocks of file servers differ.
+    if seen.timely:
         still = max(still, _age_s(look.mtime_ns, now.wall_ns))
     return Ready(seen) if still >= quiet_s else Unquiet(seen, quiet_s - still)
 
 
-def _sighting(before: Sighting | None, look: Look, now: Now) -> Sighting:
+def _sighting(wanted: Wanted, before: Sighting | None, look: Look, now: Now) -> Sighting:
     if before is not None and (before.size, before.mtime_ns) == (look.size, look.mtime_ns):
         return before
-    return Sighting(look.size, look.mtime_ns, now.monotonic)
+    timely = before is None and wanted.after is None
+    return Sighting(look.size, look.mtime_ns, now.monotonic, timely)
 
 
 def _age_s(mtime_ns: int, wall_ns: int) -> float:

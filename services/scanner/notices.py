@@ -62,6 +62,7 @@ class Notices:
         """Watch until a folder comes or goes, or the kernel refuses."""
         before = await asyncio.to_thread(_identities, self._folders)
         established = False
+        folders: list[str] = []
         try:
             async for changes in awatch(
                 *there,
@@ -78,7 +79,9 @@ class Notices:
                     # What happened before the watch was there is nobody's notice.
                     scanner.notice_all()
                     established = True
-                scanner.notice(self._location, [self._relative(path) for _, path in changes])
+                # What came into a new folder before that was watched, too, is nobody's notice either.
+                scanner.notice(self._location, folders)
+                folders = scanner.notice(self._location, [self._relative(path) for _, path in changes])
                 if not changes and await asyncio.to_thread(_identities, self._folders) != before:
                     return
         except (OSError, RuntimeError) as error:

@@ -87,9 +87,15 @@ class Scanner:
         if self._announced.get(watched.wanted.file_id) != watched.wanted:
             self._schedule(0.0, [self.watchlist.add(watched)])
 
-    def notice(self, location: str, paths: Iterable[str]) -> None:
-        """Something happened at these paths."""
-        self._schedule(0.0, self.watchlist.at(location, paths))
+    def notice(self, location: str, paths: Iterable[str]) -> list[str]:
+        """Something happened at these paths; returns those that are folders of wanted files."""
+        folders = []
+        for path in paths:
+            self._schedule(0.0, self.watchlist.at(location, path))
+            if below := self.watchlist.below(location, path):
+                self._schedule(0.0, below)
+                folders.append(path)
+        return folders
 
     def notice_unit(self, unit_id: UUID) -> None:
         """Something happened to an observation."""
@@ -154,7 +160,7 @@ class Scanner:
 
     def _settle(self, watched: Watched, finding: Finding, outcome: Outcome) -> None:
         watched.seen = finding.seen
-        overdue = time.monotonic() - watched.filed - self._missing_s
+        now = time.monotonic()
         match finding:
             case Ready(seen=seen):
                 outcome.ready.append((watched, seen))
@@ -162,10 +168,12 @@ class Scanner:
             case Unquiet(again_in=again_in):
                 self._schedule(again_in, [watched])
                 problem = not_quiet(watched.wanted, self._quiet_s)
+                watched.restless = since = now if watched.restless is None else watched.restless
             case Incomplete(problem=problem):
-                pass
+                watched.restless, since = None, watched.filed
         if problem.code in watched.told:
             return
+        overdue = now - since - self._missing_s
         if overdue >= 0:
             outcome.missing.append((watched, problem))
         else:

@@ -28,11 +28,18 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Sighting:
-    """What a file looked like, and since when it looks so (seconds, monotonic clock)."""
+    """What a file looked like.
+
+    Attributes:
+        since: Since when it looks so (seconds, monotonic clock).
+        timely: Whether its modification time says how long it has been quiet. Not once it was seen to change:
+            clocks of instruments and file servers differ.
+    """
 
     size: int
     mtime_ns: int
     since: float
+    timely: bool = True
 
 
 class Hand(Enum):
@@ -54,6 +61,7 @@ class Watched:
         filed: When it was filed (seconds, monotonic clock).
         sequence: Of the event that made it wanted, or of the end of the log when it came from ops-db.
         seen: The last sighting, if it was there.
+        restless: Since when it is complete but for its changing (monotonic clock); None if it is not.
         told: Codes that were reported as missing.
         hand: Whether it is being looked at.
         due: When it is to be looked at next (monotonic clock); None if nothing is planned but the sweep.
@@ -63,6 +71,7 @@ class Watched:
     filed: float
     sequence: int
     seen: Sighting | None = None
+    restless: float | None = None
     told: set[str] = field(default_factory=set)
     hand: Hand = Hand.FREE
     due: float | None = None
@@ -74,6 +83,7 @@ class Watchlist:
     def __init__(self) -> None:
         self._by_id: dict[UUID, Watched] = {}
         self._by_path: dict[tuple[str, str], set[UUID]] = {}
+        self._below: dict[tuple[str, str], set[UUID]] = {}
 
     def __len__(self) -> int:
         return len(self._by_id)
@@ -96,6 +106,8 @@ class Watchlist:
             return known
         self._by_id[wanted.file_id] = watched
         self._by_path.setdefault((wanted.location, wanted.path), set()).add(wanted.file_id)
+        for folder in _folders(wanted.path):
+            self._below.setdefault((wanted.location, folder), set()).add(wanted.file_id)
         return watched
 
     def drop(self, watched: Iterable[Watched]) -> None:
@@ -105,15 +117,30 @@ class Watchlist:
             if self._by_id.get(wanted.file_id) is not entry:
                 continue
             del self._by_id[wanted.file_id]
-            ids = self._by_path[wanted.location, wanted.path]
-            ids.discard(wanted.file_id)
-            if not ids:
-                del self._by_path[wanted.location, wanted.path]
+            _discard(self._by_path, (wanted.location, wanted.path), wanted.file_id)
+            for folder in _folders(wanted.path):
+                _discard(self._below, (wanted.location, folder), wanted.file_id)
 
-    def at(self, location: str, paths: Iterable[str]) -> list[Watched]:
-        """Those at these paths of a location."""
-        return [self._by_id[file_id] for path in paths for file_id in self._by_path.get((location, path), ())]
+    def at(self, location: str, path: str) -> list[Watched]:
+        """Those at a path of a location."""
+        return [self._by_id[file_id] for file_id in self._by_path.get((location, path), ())]
+
+    def below(self, location: str, folder: str) -> list[Watched]:
+        """Those in a folder of a location, or in folders below it."""
+        return [self._by_id[file_id] for file_id in self._below.get((location, folder), ())]
 
     def of_unit(self, unit_id: UUID) -> list[Watched]:
         """Those of one observation."""
         return [entry for entry in self._by_id.values() if entry.wanted.unit_id == unit_id]
+
+
+def _folders(path: str) -> Iterator[str]:
+    while "/" in path:
+        path = path.rpartition("/")[0]
+        yield path
+
+
+def _discard(index: dict[tuple[str, str], set[UUID]], key: tuple[str, str], file_id: UUID) -> None:
+    index[key].discard(file_id)
+    if not index[key]:
+        del index[key]

@@ -1,7 +1,7 @@
 """From sealed packages to bundles."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from uuid import UUID, uuid4
 
@@ -11,8 +11,12 @@ from contracts.base import Event
 from contracts.bundles import BundleSealed, SealReason
 from contracts.packages import PackageCorrupted, PackageRecord, PackageSealed, Provenance
 from contracts.problems import Problem
+from contracts.subjects import events_stream
 from contracts.transfers import MovedPackage, TransferCompleted, TransferFailed, transfer_id
+from libs.bus.guard import Guard
+from libs.opsdb.reader import OpsDbReader
 from libs.service.service import Place
+from services.bundler.sealing import Sealer
 from tests.support.road import Road
 
 pytestmark = pytest.mark.integration
@@ -225,3 +229,44 @@ async def test_a_damaged_package_travels_again_alone_and_not_for_ever(road: Road
 
 async def _bundled(road: Road, count: int) -> bool:
     return len(carried(await road.events_of(road.telescope, BundleSealed))) == count
+
+
+class Interrupted(Guard):
+    """Lets somebody else act right before the first bundle is stored."""
+
+    interruption: Callable[[], Awaitable[None]] | None = None
+
+    async def publish(self, event: Event, *, after: int, causation_id: str | None) -> int:
+        if self.interruption is not None:
+            interrupt, self.interruption = self.interruption, None
+            await interrupt()
+        return await super().publish(event, after=after, causation_id=causation_id)
+
+
+async def test_a_rival_that_knew_of_more_packages_wins(road: Road) -> None:
+    place = road.telescope
+    client, publisher = road.client(place), road.publisher(place, "bundler")
+    early, late = sealed(road), sealed(road)
+    await say(road, early)
+    guard = Interrupted(client, publisher, site=place.site, event=BundleSealed)
+    rival_guard = Guard(client, publisher, site=place.site, event=BundleSealed)
+    async with road.running(place, "projector"), OpsDbReader.open(place.opsdb_dsn()) as opsdb:
+        sealer, rival = (
+            Sealer(opsdb=opsdb, sealed=each, deployment=place.deployment, site=place.site)
+            for each in (guard, rival_guard)
+        )
+
+        async def applied() -> None:
+            stream = events_stream(place.site)
+            await opsdb.wait_applied(stream, (await client.jetstream().stream_info(stream)).state.last_seq)
+
+        async def know_more() -> None:
+            await say(road, late)
+            await applied()
+            await rival.seal_ready()
+
+        guard.interruption = know_more
+        await applied()
+        await sealer.seal_ready()
+    (bundle,) = await road.events_of(place, BundleSealed)
+    assert set(carried([bundle])) == ids([early, late])

@@ -1,0 +1,89 @@
+"""The tables are the fold of the streams, however these interleave and however they are cut."""
+
+import random
+from collections.abc import Callable, Sequence
+
+import pytest
+
+from libs.opsdb.histories.logs import eventful, log
+from libs.opsdb.migrating import migrate
+from libs.opsdb.projection.applying import Batch, Happening
+from libs.opsdb.rebuild import compare
+from libs.opsdb.writer import OpsDbWriter
+
+from .conftest import Database
+
+pytestmark = pytest.mark.integration
+
+
+async def fold_into(
+    database: Database, schema: str, happenings: Sequence[Happening], length: Callable[[], int]
+) -> None:
+    await migrate(database.writer, schema)
+    async with OpsDbWriter.open(database.writer, schema=schema) as writer:
+        first = 0
+        while first < len(happenings):
+            some = happenings[first : first + length()]
+            await writer.apply(Batch(some, {h.stream: h.sequence for h in some}))
+            first += len(some)
+
+
+def mixed(happenings: Sequence[Happening], chance: random.Random) -> list[Happening]:
+    """The streams, interleaved otherwise."""
+    streams: dict[str, list[Happening]] = {}
+    for happening in happenings:
+        streams.setdefault(happening.stream, []).append(happening)
+    waiting = [list(reversed(stream)) for stream in streams.values()]
+    found = []
+    while any(waiting):
+        stream = chance.choice([stream for stream in waiting if stream])
+        found.append(stream.pop())
+    return found
+
+
+@pytest.mark.parametrize("seed", range(4))
+async def test_any_interleaving_in_any_batches_gives_the_same_tables(database: Database, seed: int) -> None:
+    chance = random.Random(seed)  # noqa: S311 - plausible, not secret
+    happenings = log(eventful(14, seed), seed, repeats=0.2)
+    by_stream = sorted(happenings, key=lambda h: h.stream)
+    other_first = sorted(happenings, key=lambda h: h.stream, reverse=True)
+    await fold_into(database, "singly", happenings, lambda: 1)
+    await fold_into(database, "at_once", happenings, lambda: len(happenings))
+    await fold_into(database, "mixed", mixed(happenings, chance), lambda: chance.choice((1, 3, 10, 40)))
+    await fold_into(database, "chile_first", by_stream, lambda: chance.choice((1, 50)))
+    await fold_into(database, "cologne_first", other_first, lambda: chance.choice((7, 100)))
+    for schema in ("at_once", "mixed", "chile_first", "cologne_first"):
+        assert await compare(database.writer, "singly", schema) == [], schema
+
+
+async def test_every_table_had_rows_to_compare(database: Database) -> None:
+    for seed in range(4):
+        await fold_into(database, f"s{seed}", log(eventful(14, seed), seed), lambda: 100)
+    [row] = await database.fetch(
+        "SELECT count(DISTINCT relname) AS tables FROM pg_stat_user_tables "
+        "WHERE schemaname LIKE 's_' AND n_live_tup > 0 AND relname <> 'alembic_version'"
+    )
+    # Bundles are manifests: no event tells of copies of one.
+    assert row["tables"] == 23
+
+
+async def test_repeats_have_no_second_effect(database: Database) -> None:
+    repeated = log(eventful(8, 5), 5, repeats=0.5)
+    firsts = {h.envelope.id: h for h in reversed(repeated)}
+    plain = [h for h in repeated if firsts[h.envelope.id] is h]
+    assert len(plain) < len(repeated)
+    await fold_into(database, "plain", plain, lambda: 30)
+    await fold_into(database, "repeated", repeated, lambda: 30)
+    assert {d.table for d in await compare(database.writer, "plain", "repeated")} <= {"stream_position"}
+
+
+async def test_a_difference_is_found(database: Database) -> None:
+    happenings = log(eventful(3, 1), 1)
+    for schema in ("one", "other"):
+        await fold_into(database, schema, happenings, lambda: 100)
+    await database.execute(
+        "UPDATE other.raw_data_file SET state = 'missing' WHERE id = (SELECT min(id::text)::uuid FROM other.raw_data_file)"
+    )
+    [difference] = await compare(database.writer, "one", "other")
+    assert (difference.table, difference.only_in_first, difference.only_in_second) == ("raw_data_file", 1, 1)
+    assert {schema for schema, _ in difference.samples} == {"one", "other"}

@@ -3,6 +3,7 @@
 import inspect
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from commands.services import load_all
 from contracts.base import Event, Parted
@@ -41,8 +42,8 @@ def _section(event: type[Event]) -> Iterator[str]:
     yield ""
     yield "| field | type |"
     yield "| --- | --- |"
-    for name, field in event.model_fields.items():
-        yield f"| `{name}` | `{_type_of(field.annotation)}` |"
+    for name, schema in event.model_json_schema()["properties"].items():
+        yield f"| `{name}` | {_type_of(schema)} |"
     yield ""
 
 
@@ -56,15 +57,21 @@ def _heard_by(event: type[Event]) -> list[str]:
     ]
 
 
-def _type_of(annotation: object) -> str:
-    text = annotation.__name__ if isinstance(annotation, type) else str(annotation)
-    for noise in ("typing.", "contracts.", "uuid.", "pydantic.types.", "datetime."):
-        text = text.replace(noise, "")
-    return (
-        text.split("Annotated[", 1)[-1].split(",", 1)[0]
-        if text.startswith("Annotated")
-        else text.replace("|", "or")
-    )
+def _type_of(schema: dict[str, Any]) -> str:
+    """A field's type in JSON Schema's words, for people."""
+    if "$ref" in schema:
+        return str(schema["$ref"]).rpartition("/")[2]
+    if "anyOf" in schema:
+        return " or ".join(_type_of(each) for each in schema["anyOf"])
+    match schema.get("type"):
+        case "array":
+            return f"list of {_type_of(schema.get('items', {}))}"
+        case "string":
+            return str(schema.get("format", "string"))
+        case None:
+            return "any JSON"
+        case other:
+            return str(other)
 
 
 if __name__ == "__main__":

@@ -13,14 +13,14 @@ from commands.demo.tracking import Station, Track, Tracker
 
 MOST_ROWS = 24
 _HEADINGS = {
-    Station.FILED: "filed",
-    Station.SCANNED: "scanned",
-    Station.PLANNED: "planned",
-    Station.SEALED: "packaged",
-    Station.BUNDLED: "bundled",
-    Station.MOVED: "moved",
-    Station.VERIFIED: "verified",
-    Station.ARCHIVED: "archived",
+    Station.FILED: "file",
+    Station.SCANNED: "scan",
+    Station.PLANNED: "plan",
+    Station.SEALED: "seal",
+    Station.BUNDLED: "bundle",
+    Station.MOVED: "move",
+    Station.VERIFIED: "verify",
+    Station.ARCHIVED: "archive",
 }
 
 
@@ -43,10 +43,10 @@ def shown(console: Console, tracker: Tracker, headline: Callable[[], str]) -> It
 def render(tracker: Tracker, headline: str) -> RenderableType:
     """The table as it is now."""
     table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("observation", no_wrap=True, max_width=32)
-    table.add_column("size", justify="right")
+    table.add_column("observation", no_wrap=True, max_width=24)
+    table.add_column("size", justify="right", no_wrap=True)
     for heading in _HEADINGS.values():
-        table.add_column(heading, justify="right")
+        table.add_column(heading, justify="right", no_wrap=True)
     tracks = list(tracker.tracks.values())
     for track in tracks[-MOST_ROWS:]:
         table.add_row(

@@ -88,8 +88,8 @@ def tell(summary: Summary, console: Console, *, keeps_running: bool) -> None:
         console.print(Text(f"not filed: {printable(skipped.path)} ({skipped.reason})", style="yellow"))
     for difference in summary.differences[:20]:
         console.print(Text(printable(difference), style="red"))
-    console.print(Text(f"restored data: {summary.processing_dir}"))
-    console.print(Text(f"logs:          {Path(summary.workdir) / 'logs'}"))
+    console.print(Text(f"restored data: {summary.processing_dir}"), soft_wrap=True)
+    console.print(Text(f"logs:          {Path(summary.workdir) / 'logs'}"), soft_wrap=True)
     if keeps_running:
         console.print(Text(f"live page:     {summary.gateway_url}"))
         console.print(Text("Everything keeps running; Ctrl-C stops it. Try: chasqui status", style="cyan"))

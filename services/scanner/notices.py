@@ -84,6 +84,8 @@ class Notices:
                 folders = scanner.notice(self._location, [self._relative(path) for _, path in changes])
                 if not changes and await asyncio.to_thread(_identities, self._folders) != before:
                     return
+        except FileNotFoundError:
+            return
         except (OSError, RuntimeError) as error:
             # The kernel's limit of watches comes as either; watchfiles has no name of its own for it.
             log.warning("notifications_refused", location=self._location, error=repr(error), now="polling")

@@ -11,7 +11,7 @@ import pytest
 from faststream.nats import NatsBroker
 from nats.errors import NoRespondersError
 
-from contracts.observations import FilesFiled, ObservationFinished, ObservationStarted
+from contracts.observations import FiledFile, FilesFiled, ObservationFinished, ObservationStarted, file_id
 from contracts.subjects import filing_request
 from tests.support.road import Road
 
@@ -260,6 +260,37 @@ async def test_an_answer_of_ten_thousand_files_fits(road: Road) -> None:
         assert (await finish(road, unit))["accepted"]
         [end] = await road.events_of(road.telescope, ObservationFinished)
         assert end.file_count == 10_000
+
+
+async def test_a_list_of_which_a_part_was_stored_before_a_crash_is_completed(
+    road: Road, services: tuple[str, ...]
+) -> None:
+    files = [{"path": f"{n:04}"} for n in range(1200)]
+    async with road.running(road.telescope, *services):
+        unit = await start(road)
+        stored = tuple(
+            FiledFile(file_id=file_id(UUID(unit), f"camera/{n:04}"), path=f"camera/{n:04}", module="main")
+            for n in range(500)
+        )
+        part = FilesFiled(
+            executed_obs_unit_id=UUID(unit),
+            instrument="camera",
+            location=f"{road.telescope.site}-source",
+            files=stored,
+            part=1,
+            parts=3,
+        )
+        await road.publisher(road.telescope, "filing").publish([part])
+        answer = await file(road, unit, *files)
+
+        assert answer["accepted"]
+        assert not answer["repeated"]
+        assert len(answer["file_ids"]) == 1200
+        filed = [f.path for e in await road.events_of(road.telescope, FilesFiled) for f in e.files]
+        assert sorted(filed) == [f"camera/{n:04}" for n in range(1200)]
+        assert (await finish(road, unit))["accepted"]
+        [end] = await road.events_of(road.telescope, ObservationFinished)
+        assert end.file_count == 1200
 
 
 async def test_faststream_clients_can_ask_too(road: Road) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+import watchfiles
 
 from contracts.base import Event
 from contracts.files import FilesMissing, FilesRefused, FilesScanned, FilesUnfiled, ProblemFile
@@ -21,6 +22,7 @@ from libs.bus.parts import in_parts
 from libs.bus.provision import provision_consumers
 from libs.service.running import running
 from libs.service.service import Service
+from services.scanner import notices
 from services.scanner.app import SERVICE, Watching, compose
 from tests.support.road import Road
 
@@ -135,6 +137,26 @@ async def test_a_file_that_comes_later_is_found(road: Road, watching: Watching) 
         )
 
         assert await road.events_of(road.telescope, FilesMissing) == []
+
+
+async def test_polling_takes_over_when_the_kernel_refuses(
+    road: Road, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = watchfiles.awatch
+
+    def refusing(*paths: Path, **options: Any) -> Any:
+        if not options["force_polling"]:
+            raise OSError(28, "no space left for watches")
+        return real(*paths, **options)
+
+    monkeypatch.setattr(notices, "awatch", refusing)
+    road = with_scan(road, sweep=60, missing_after=60)
+    async with road.running(road.telescope, "projector"), scanning(road):
+        unit = await begin(road)
+        await say(road, filed(road, unit, "late.fits"))
+        await asyncio.sleep(2.5)
+        write(road, "late.fits")
+        await road.eventually(lambda: _has(road, "camera/late.fits"), within_s=10)
 
 
 async def _has(road: Road, *paths: str) -> bool:

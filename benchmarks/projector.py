@@ -29,7 +29,7 @@ from libs.opsdb.models import METADATA
 from libs.opsdb.projection.applying import Happening
 from libs.opsdb.reader import OpsDbReader
 from libs.opsdb.rebuild import LogStream
-from services.projector.projecting import Projector, spare_the_collector
+from services.projector.projecting import Projector, sparing_the_collector
 
 FILES = (1, 1, 1, 1, 1, 1, 1, 1, 1, 100)
 IN_FLIGHT = 512
@@ -122,8 +122,8 @@ async def measured(folder: Path, observations: int) -> Figures:
         await publish(nc, happenings)
         events = len(happenings)
         del happenings
-        spare_the_collector()
-        seconds, _ = await projected(nc, postgres.dsn(), last)
+        with sparing_the_collector():
+            seconds, _ = await projected(nc, postgres.dsn(), last)
         copy_seconds, rows = await copied(postgres.dsn())
         await nc.close()
     return Figures(

@@ -15,12 +15,13 @@ from typing import NamedTuple
 from uuid import uuid4
 
 import nats.errors
-import structlog
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 
-_log = structlog.get_logger(__name__)
+from libs.telemetry.logs import logger
+
+_log = logger("reading")
 
 HEARTBEAT_S = 1.0
 _SILENCE_S = 3 * HEARTBEAT_S
@@ -106,7 +107,7 @@ async def read_batches(
                 following = batch[-1].sequence + 1
                 yield batch
         except (_Amiss, nats.errors.Error) as problem:
-            _log.info("reading.again", stream=stream, start=following, reason=str(problem))
+            _log.info("reading again", stream=stream, start=following, reason=str(problem))
             await asyncio.sleep(_RETRY_S)
         finally:
             await consumer.delete()

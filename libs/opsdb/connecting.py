@@ -16,8 +16,21 @@ AWAY: tuple[type[BaseException], ...] = (
     asyncpg.TooManyConnectionsError,
     asyncpg.InvalidAuthorizationSpecificationError,
     asyncpg.InvalidCatalogNameError,
+    asyncpg.InternalClientError,
 )
-"""What asyncpg raises when the server is away, is starting or stopping, or does not let us in."""
+"""What asyncpg raises when the server is away, is starting or stopping, or does not let us in.
+
+InternalClientError: a session that the server ended while it was idle can leave the client's protocol in
+the middle of a message; the next statement then fails so, before the loss of the connection is noticed.
+"""
+
+FAULTS: tuple[type[Exception], ...] = (
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    OSError,
+)
+"""Everything that a conversation with PostgreSQL may raise."""
 
 
 def unavailable(error: BaseException) -> Retriable:
@@ -43,7 +56,7 @@ def unavailable_as_retriable() -> Iterator[None]:
     """Turn whatever says that PostgreSQL is away into Retriable ``opsdb_unavailable``."""
     try:
         yield
-    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+    except FAULTS as error:
         if not is_away(error):
             raise
         raise unavailable(error) from error

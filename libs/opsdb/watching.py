@@ -7,12 +7,12 @@ from contextlib import asynccontextmanager, suppress
 from typing import Self
 
 import asyncpg
-import structlog
 
-from libs.opsdb.connecting import is_away
+from libs.opsdb.connecting import FAULTS, is_away
 from libs.opsdb.projection.applying import applied_channel
+from libs.telemetry.logs import logger
 
-_log = structlog.get_logger(__name__)
+_log = logger("opsdb")
 
 _RECONNECT_AFTER_S = 0.5
 _LOOK_EVERY_S = 1.0
@@ -93,10 +93,10 @@ class PositionWatch:
         while True:
             try:
                 await self._listen_once()
-            except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+            except FAULTS as error:
                 if not is_away(error):
                     raise
-                _log.warning("opsdb.not_listening", reason=str(error))
+                _log.warning("not listening", reason=str(error))
             # What was heard may have been taken back by a crash of PostgreSQL.
             self._seen.clear()
             await asyncio.sleep(_RECONNECT_AFTER_S)

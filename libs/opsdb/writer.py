@@ -12,6 +12,7 @@ from typing import Self
 
 import asyncpg
 
+from libs.errors import Retriable
 from libs.opsdb.connecting import unavailable_as_retriable
 from libs.opsdb.migrating import quoted
 from libs.opsdb.projection.applying import Applied, Batch, apply, positions
@@ -72,10 +73,17 @@ class OpsDbWriter:
         """The last applied sequence of each stream.
 
         Raises:
-            Retriable: ``opsdb_unavailable``.
+            Retriable: ``opsdb_unavailable``, or ``opsdb_not_prepared`` before the tables are made.
         """
-        with unavailable_as_retriable():
-            return await positions(self._connection)
+        try:
+            with unavailable_as_retriable():
+                return await positions(self._connection)
+        except asyncpg.UndefinedTableError as error:
+            raise Retriable(
+                "opsdb_not_prepared",
+                f"the ops-db has no tables yet: {error}",
+                "Run `chasqui provision` for this site; the projector begins by itself afterwards.",
+            ) from error
 
     async def apply(self, batch: Batch) -> Applied:
         """Apply a batch, all or nothing (see `libs.opsdb.projection.applying.apply`).

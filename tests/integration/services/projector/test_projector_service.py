@@ -34,5 +34,7 @@ async def test_events_become_rows_and_garbage_becomes_a_letter(road: Road) -> No
     (letter,) = await road.letters(place)
     assert "project" in letter["chasqui-dead-handler"]
     assert letter["chasqui-dead-origin"] == f"EVENTS_{place.site}:2"
-    applied = await road.query(place, "SELECT sequence FROM stream_position WHERE stream = $1", f"EVENTS_{place.site}")
+    applied = await road.query(
+        place, "SELECT sequence FROM stream_position WHERE stream = $1", f"EVENTS_{place.site}"
+    )
     assert applied[0]["sequence"] == 3

@@ -1,5 +1,6 @@
 """Two planners, each interrupted by the other at the worst moment."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from uuid import UUID
@@ -37,9 +38,13 @@ class Interrupted(Guard):
 
 
 @asynccontextmanager
-async def planners(road: Road) -> AsyncIterator[tuple[Planner, Interrupted, Planner]]:
+async def planners(
+    road: Road, *, max_files: int = 1000
+) -> AsyncIterator[tuple[Planner, Interrupted, Planner]]:
     """A planner that can be interrupted, its guard, and its rival."""
     place = road.telescope
+    camera = place.deployment.instruments["camera"].model_copy(update={"max_files": max_files})
+    deployment = place.deployment.model_copy(update={"instruments": {"camera": camera}})
     client, publisher = road.client(place), road.publisher(place, "packager")
     async with OpsDbReader.open(place.opsdb_dsn()) as opsdb:
         guard = Interrupted(client, publisher, site=place.site, event=FilesAssigned)
@@ -49,7 +54,7 @@ async def planners(road: Road) -> AsyncIterator[tuple[Planner, Interrupted, Plan
                 publisher=publisher,
                 assigned=assigned,
                 planned=Guard(client, publisher, site=place.site, event=PackagePlanned),
-                deployment=place.deployment,
+                deployment=deployment,
                 site=place.site,
             )
             for assigned in (
@@ -83,25 +88,65 @@ async def settled(road: Road, total: int) -> None:
 
     await road.eventually(all_planned, what="all files planned")
     planned = await road.events_of(road.telescope, PackagePlanned)
-    assert {one.package_id: one.file_count for one in planned} == await files_by_package(road)
+    by_package = await files_by_package(road)
+    assert all(one.file_count == by_package[one.package_id] for one in planned)
+    assert {one.package_id for one in planned} == by_package.keys()
     owners: dict[UUID, UUID] = {}
     for event in await road.events_of(road.telescope, FilesAssigned):
         for file in event.file_ids:
             assert owners.setdefault(file, event.package_id) == event.package_id
 
 
+async def forget_ids_soon(road: Road) -> None:
+    """Let the stream know an id no longer than a tenth of a second, as if a planner had stalled for minutes."""
+    js = road.client(road.telescope).jetstream()
+    config = (await js.stream_info(events_stream(road.telescope.site))).config
+    config.duplicate_window = 0.1
+    await js.update_stream(config)
+
+
 @pytest.mark.parametrize("before", [1, 2, 3])
+@pytest.mark.parametrize("stalled", [False, True])
 async def test_a_rival_in_the_middle_of_a_plan_takes_no_file_twice(
-    road: Road, monkeypatch: pytest.MonkeyPatch, before: int
+    road: Road, monkeypatch: pytest.MonkeyPatch, *, before: int, stalled: bool
 ) -> None:
     monkeypatch.setattr(assigning, "PART_IDS", 2)
     observation = Observation(road)
     await observation.observe({f"{n}.fits": b"x" for n in range(6)})
     async with road.running(road.telescope, "projector"), planners(road) as (planner, guard, rival):
+
+        async def interrupt() -> None:
+            await rival.plan(observation.unit, "rival")
+            await asyncio.sleep(0.5 if stalled else 0)
+
+        if stalled:
+            await forget_ids_soon(road)
         guard.before = before
-        guard.interruption = lambda: rival.plan(observation.unit, "rival")
+        guard.interruption = interrupt
         await planner.plan(observation.unit, "first")
         await settled(road, 6)
+
+
+async def test_a_slow_planner_adds_nothing_to_a_package_that_a_rival_announced(
+    road: Road, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(assigning, "PART_IDS", 2)
+    observation = Observation(road)
+    await observation.start()
+    await observation.scan(await observation.file({f"{n}.fits": b"x" for n in range(6)}))
+    async with (
+        road.running(road.telescope, "projector"),
+        planners(road, max_files=6) as (planner, guard, rival),
+    ):
+
+        async def interrupt() -> None:
+            await rival.plan(observation.unit, "rival")
+            await asyncio.sleep(0.5)
+
+        await forget_ids_soon(road)
+        guard.before, guard.interruption = 2, interrupt
+        await planner.plan(observation.unit, "first")
+        await settled(road, 2)
 
 
 async def test_a_rival_that_knew_more_wins(road: Road) -> None:

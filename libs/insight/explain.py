@@ -8,6 +8,7 @@ from uuid import UUID
 from contracts.base import Message, Utc
 from contracts.problems import Problem
 from libs.errors import UserError
+from libs.insight.surroundings import context_of, related_to
 from libs.insight.waiting import Waiting, waiting_for
 from libs.opsdb.reader import OpsDbReader
 
@@ -22,9 +23,27 @@ TABLES = (
 )
 """Where an id is looked for, in this order."""
 
+MOST_COPIES = 1_000
+MOST_RECORDS = 20_000
+TIMELINE = """
+    SELECT time, site, service, type FROM event_record
+    WHERE about = ANY($1) ORDER BY time, stream, sequence LIMIT $2
+"""
+COPIES = """
+    SELECT id, kind::text AS kind, location, path, state::text AS state, created_at, verified_at, deleted_at,
+        refusal_code, refusal_reason, refusal_remedy
+    FROM physical_copy WHERE entity_id = ANY($1) OR id = ANY($1)
+    ORDER BY created_at, location, id LIMIT $2
+"""
+
 
 class Copy(Message):
-    """A copy of the thing, or of the package it travels in."""
+    """A copy of the thing, or of the package it travels in.
+
+    Attributes:
+        since: When it came to be as it is.
+        stays_because: Why the janitor has not deleted it, as last looked at.
+    """
 
     of: str
     location: str
@@ -35,12 +54,20 @@ class Copy(Message):
 
 
 class Step(Message):
-    """One event in its life; `after_s` is the time since the step before."""
+    """What happened in its life, once or several times in a row.
+
+    Attributes:
+        at: When, for the first time.
+        event: The event's type.
+        times: How many such events came in a row (long lists travel in parts).
+        after_s: Seconds since the step before began.
+    """
 
     at: Utc
     site: str
     service: str
     event: str
+    times: int
     after_s: float | None
 
 
@@ -55,7 +82,7 @@ class Explanation(Message):
     problem: Problem | None
     copies: tuple[Copy, ...]
     timeline: tuple[Step, ...]
-    related: dict[str, tuple[str, ...]]
+    related: dict[str, tuple[UUID, ...]]
 
 
 async def explain(opsdb: OpsDbReader, wanted: UUID) -> Explanation:
@@ -66,23 +93,18 @@ async def explain(opsdb: OpsDbReader, wanted: UUID) -> Explanation:
         Retriable: ``opsdb_unavailable``.
     """
     kind, row = await _find(opsdb, wanted)
-    related = await _related(opsdb, kind, row)
-    about = {
-        str(wanted),
-        *(item for key in ("package", "bundle", "transfer") for item in related.get(key, ())),
-    }
-    if kind == "raw_data_file":
-        about.add(str(row["executed_obs_unit_id"]))
-    context = await _context(opsdb, kind, row)
+    related = await related_to(opsdb, kind, row)
+    about = [wanted, *(item for ids in related.values() for item in ids)]
+    holders = [wanted] if kind == "physical_copy" else [wanted, *related.get("package", ())]
     return Explanation(
         id=wanted,
         kind=kind,
         name=_name(kind, row),
-        state=str(row.get("state") or "not known yet"),
-        waiting=waiting_for(kind, row, context),
+        state=_state(row),
+        waiting=waiting_for(kind, row, await context_of(opsdb, kind, row)),
         problem=problem_of(row),
-        copies=await _copies(opsdb, [UUID(item) for item in about]),
-        timeline=await _timeline(opsdb, sorted(about)),
+        copies=await _copies(opsdb, holders),
+        timeline=await _timeline(opsdb, about),
         related=related,
     )
 
@@ -95,6 +117,27 @@ def problem_of(row: Mapping[str, Any], prefix: str = "problem") -> Problem | Non
     return Problem(
         code=code, reason=row.get(f"{prefix}_reason") or "", remedy=row.get(f"{prefix}_remedy") or ""
     )
+
+
+def steps_of(records: Sequence[Mapping[str, Any]]) -> tuple[Step, ...]:
+    """Events in order of time as steps; equal ones in a row are one step.
+
+    Args:
+        records: With ``time``, ``site``, ``service`` and ``type``.
+    """
+    steps: list[Step] = []
+    before: datetime | None = None
+    for record in records:
+        last = steps[-1] if steps else None
+        same = (record["site"], record["service"], record["type"])
+        if last is not None and (last.site, last.service, last.event) == same:
+            steps[-1] = last.model_copy(update={"times": last.times + 1})
+            continue
+        site, service, event = same
+        after = None if before is None else (record["time"] - before).total_seconds()
+        steps.append(Step(at=record["time"], site=site, service=service, event=event, times=1, after_s=after))
+        before = record["time"]
+    return tuple(steps)
 
 
 async def _find(opsdb: OpsDbReader, wanted: UUID) -> tuple[str, dict[str, Any]]:
@@ -116,102 +159,26 @@ def _name(kind: str, row: Mapping[str, Any]) -> str:
     return kind.replace("_", " ")
 
 
-async def _related(opsdb: OpsDbReader, kind: str, row: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
-    related: dict[str, list[str]] = {}
-
-    def add(what: str, value: object) -> None:
-        if value is not None:
-            related.setdefault(what, []).append(str(value))
-
-    add("observation", row.get("executed_obs_unit_id"))
-    add("package", row.get("raw_data_package_id"))
-    add("bundle", row.get("data_transfer_package_id"))
-    if kind == "physical_copy":
-        add(str(row["kind"]), row["entity_id"])
-    queries = {
-        "executed_obs_unit": ("package", "SELECT id FROM raw_data_package WHERE executed_obs_unit_id = $1"),
-        "data_transfer_package": (
-            "package",
-            "SELECT id FROM raw_data_package WHERE data_transfer_package_id = $1",
-        ),
-        "staging_job": (
-            "package",
-            "SELECT raw_data_package_id AS id FROM staging_job_package WHERE staging_job_id = $1",
-        ),
-    }
-    if kind in queries:
-        what, query = queries[kind]
-        for found in await opsdb.fetch(query + " ORDER BY 1 LIMIT 100", row["id"]):
-            add(what, found["id"])
-    for package in related.get("package", [])[:1]:
-        add(
-            "bundle",
-            await opsdb.fetchval(
-                "SELECT data_transfer_package_id FROM raw_data_package WHERE id = $1", UUID(package)
-            ),
-        )
-    return {what: tuple(dict.fromkeys(values)) for what, values in related.items()}
+def _state(row: Mapping[str, Any]) -> str:
+    if row.get("released_at") is not None:
+        return "released"
+    return str(row.get("state") or "not known yet")
 
 
-async def _context(opsdb: OpsDbReader, kind: str, row: Mapping[str, Any]) -> dict[str, Any]:
-    """The facts beyond its own row that decide what a thing waits for."""
-    match kind:
-        case "raw_data_file" if row.get("raw_data_package_id"):
-            package = await opsdb.fetchrow(
-                "SELECT * FROM raw_data_package WHERE id = $1", row["raw_data_package_id"]
-            )
-            return {"package": dict(package) if package else {}}
-        case "raw_data_file":
-            unit = await opsdb.fetchrow(
-                "SELECT * FROM executed_obs_unit WHERE id = $1", row["executed_obs_unit_id"]
-            )
-            return {"observation": dict(unit) if unit else {}}
-        case "executed_obs_unit":
-            files = await opsdb.fetch(
-                "SELECT state::text AS state, count(*) AS n FROM raw_data_file WHERE executed_obs_unit_id = $1 GROUP BY 1",
-                row["id"],
-            )
-            packages = await opsdb.fetch(
-                "SELECT state::text AS state, count(*) AS n FROM raw_data_package WHERE executed_obs_unit_id = $1 GROUP BY 1",
-                row["id"],
-            )
-            return {
-                "files": {found["state"]: found["n"] for found in files},
-                "packages": {found["state"]: found["n"] for found in packages},
-            }
-        case _:
-            return {}
+async def _timeline(opsdb: OpsDbReader, about: Sequence[UUID]) -> tuple[Step, ...]:
+    rows = await opsdb.fetch(TIMELINE, [str(item) for item in about], MOST_RECORDS)
+    return steps_of([dict(row) for row in rows])
 
 
-async def _copies(opsdb: OpsDbReader, entities: Sequence[UUID]) -> tuple[Copy, ...]:
-    rows = await opsdb.fetch(
-        "SELECT * FROM physical_copy WHERE entity_id = ANY($1) OR id = ANY($1) ORDER BY created_at, location",
-        entities,
-    )
+async def _copies(opsdb: OpsDbReader, holders: Sequence[UUID]) -> tuple[Copy, ...]:
     return tuple(
         Copy(
-            of=str(row["kind"]),
-            location=row["location"],
+            of=row["kind"] or "not known yet",
+            location=row["location"] or "",
             path=row["path"] or "",
-            state=str(row["state"]),
+            state=row["state"] or "not known yet",
             since=row["deleted_at"] or row["verified_at"] or row["created_at"],
             stays_because=problem_of(dict(row), "refusal"),
         )
-        for row in rows
+        for row in await opsdb.fetch(COPIES, holders, MOST_COPIES)
     )
-
-
-async def _timeline(opsdb: OpsDbReader, about: Sequence[str]) -> tuple[Step, ...]:
-    rows = await opsdb.fetch(
-        "SELECT time, site, service, type FROM event_record WHERE about = ANY($1) ORDER BY time, stream, sequence LIMIT 1000",
-        about,
-    )
-    steps: list[Step] = []
-    before: datetime | None = None
-    for row in rows:
-        after = (row["time"] - before).total_seconds() if before else None
-        steps.append(
-            Step(at=row["time"], site=row["site"], service=row["service"], event=row["type"], after_s=after)
-        )
-        before = row["time"]
-    return tuple(steps)

@@ -30,7 +30,8 @@ def waiting_for(kind: str, row: Mapping[str, Any], context: Mapping[str, Any]) -
     Args:
         kind: Its table.
         row: Its row in ops-db.
-        context: ``observation``, ``package`` (rows) or ``files``, ``packages`` (counts by state).
+        context: ``observation``, ``package`` (rows), ``files``, ``packages`` (counts by state) or ``routes``
+            (how many leave the package's site; without one it is archived where it is).
     """
     match kind:
         case "executed_obs_unit":
@@ -38,7 +39,7 @@ def waiting_for(kind: str, row: Mapping[str, Any], context: Mapping[str, Any]) -
         case "raw_data_file":
             return _file(row, context)
         case "raw_data_package":
-            return package_waiting(row)
+            return package_waiting(row, context)
         case "data_transfer_package" | "data_transfer":
             return _transfer(row)
         case "staging_job":
@@ -50,12 +51,21 @@ def waiting_for(kind: str, row: Mapping[str, Any], context: Mapping[str, Any]) -
 def _observation(row: Mapping[str, Any], context: Mapping[str, Any]) -> Waiting:
     files: Mapping[str, int] = context.get("files", {})
     packages: Mapping[str, int] = context.get("packages", {})
+    if row.get("state") is None:
+        return Waiting(
+            now="For its beginning to be known here.", next="It is completed when the event arrives."
+        )
     if row.get("state") == ObservationState.RUNNING:
         return Waiting(
             now=f"For the instrument to finish the observation ({sum(files.values())} files filed so far).",
             next="Full packages leave before; the rest is packaged when it is finished.",
             remedy="If the instrument died, finish it in its place with outcome aborted.",
         )
+    return _files_waiting(row, files) or _packages_waiting(packages) or NOTHING
+
+
+def _files_waiting(row: Mapping[str, Any], files: Mapping[str, int]) -> Waiting | None:
+    """What the files of a finished observation wait for before they are in packages."""
     if open_files := sum(files.get(state, 0) for state in (FileState.FILED, FileState.MISSING)):
         return Waiting(
             now=f"For {open_files} filed files to be complete on the instrument's disk.",
@@ -68,13 +78,24 @@ def _observation(row: Mapping[str, Any], context: Mapping[str, Any]) -> Waiting:
             next="The others travel on.",
             remedy="File them again with the right checksum and size, or correct them on disk.",
         )
-    unfinished = {
-        s: n for s, n in packages.items() if s not in (PackageState.ARCHIVED, PackageState.ABANDONED)
-    }
-    if unfinished:
-        told = ", ".join(f"{n} {state}" for state, n in sorted(unfinished.items()))
-        return Waiting(now=f"For its packages to be archived ({told}).", next="They go on by themselves.")
-    return NOTHING
+    if scanned := files.get(FileState.SCANNED, 0):
+        return Waiting(
+            now=f"For the packager to plan packages for {scanned} files.", next="They go into packages."
+        )
+    if (unknown := (row.get("file_count") or 0) - sum(files.values())) > 0:
+        return Waiting(
+            now=f"For {unknown} of its files to be known here.", next="They are when their events arrive."
+        )
+    return None
+
+
+def _packages_waiting(packages: Mapping[str, int]) -> Waiting | None:
+    settled = (PackageState.ARCHIVED, PackageState.ABANDONED)
+    unfinished = {state: n for state, n in packages.items() if state not in settled}
+    if not unfinished:
+        return None
+    told = ", ".join(f"{n} {state}" for state, n in sorted(unfinished.items()))
+    return Waiting(now=f"For its packages to be archived ({told}).", next="They go on by themselves.")
 
 
 def _file(row: Mapping[str, Any], context: Mapping[str, Any]) -> Waiting:
@@ -105,15 +126,15 @@ def _file(row: Mapping[str, Any], context: Mapping[str, Any]) -> Waiting:
             )
             return Waiting(now=now, next="It goes into a package.")
         case FileState.PLANNED | FileState.PACKAGED:
-            return package_waiting(context.get("package", {}))
+            return package_waiting(context.get("package", {}), context)
         case _:
             return Waiting(
                 now="For its filing to be known here.", next="It is completed when the event arrives."
             )
 
 
-def package_waiting(row: Mapping[str, Any]) -> Waiting:
-    """What a package waits for."""
+def package_waiting(row: Mapping[str, Any], context: Mapping[str, Any]) -> Waiting:
+    """What a package waits for; row and context as in `waiting_for`."""
     match row.get("state"):
         case PackageState.PLANNED:
             return Waiting(now="For the packager to write its tar.", next="It is sealed in the buffer.")
@@ -122,6 +143,8 @@ def package_waiting(row: Mapping[str, Any]) -> Waiting:
                 now="Nothing: this plan was given up because files changed.",
                 next="The files travel in another package.",
             )
+        case PackageState.WAITING if context.get("routes") == 0:
+            return Waiting(now="For the archiver to upload and prove it.", next="It is archived.")
         case PackageState.WAITING if row.get("data_transfer_package_id") is None:
             return Waiting(now="For the bundler to close a bundle.", next="It is moved to the next site.")
         case PackageState.WAITING:

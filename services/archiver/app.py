@@ -7,13 +7,15 @@ from libs.errors import ChasquiError
 from libs.service.service import Runtime, Service
 from libs.sites.models import Deployment
 from libs.storage.s3 import S3Store
+from libs.storage.s3_settings import MIB
 from libs.telemetry.logs import logger
 from services.archiver.archiving import Archive
 from services.archiver.arrivals import archives_of
 from services.archiver.handlers import SUBSCRIPTIONS, ArchiverHandlers, subscribe
 
+PART_SIZE = 8 * MIB
 PARTS_AT_ONCE = 2
-"""Parts of one package in memory; with two packages at once the process stays small."""
+"""Parts of one package in memory; with two packages at once the process stays well below 200 MiB."""
 
 log = logger("archiver")
 
@@ -30,7 +32,8 @@ async def compose(runtime: Runtime) -> AsyncIterator[None]:
     async with AsyncExitStack() as stack:
         archives = []
         for name, settings in archives_of(place.settings).items():
-            access = place.s3(name).model_copy(update={"part_concurrency": PARTS_AT_ONCE})
+            sizes = {"part_size": PART_SIZE, "part_concurrency": PARTS_AT_ONCE}
+            access = place.s3(name).model_copy(update=sizes)
             store = await stack.enter_async_context(S3Store(access))
             archives.append(Archive(name, settings, store))
         for archive in archives:

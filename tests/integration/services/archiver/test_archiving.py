@@ -4,6 +4,7 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -54,6 +55,13 @@ def with_location(place: Place, name: str, location: object) -> Place:
     settings = place.settings.model_copy(update={"locations": {**place.settings.locations, name: location}})
     sites = {**place.deployment.sites, place.site: settings}
     return replace(place, deployment=place.deployment.model_copy(update={"sites": sites}))
+
+
+def peak_memory(pid: int | None) -> int:
+    """Most memory that a process ever held, bytes."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    [peak] = [line for line in lines if line.startswith("VmHWM")]
+    return int(peak.split()[1]) * 1024
 
 
 async def archive_directly(road: Road, place: Place, event: PackageVerified) -> PackageArchived:
@@ -273,3 +281,12 @@ async def test_a_site_with_its_own_archive_needs_no_transfer(road: Road) -> None
         [archived] = await road.wait_for(road.telescope, PackageArchived)
     assert archived.package == one.package
     assert archived.buffer_path == one.path
+
+
+async def test_two_large_packages_at_once_take_little_memory(road: Road) -> None:
+    events = [verified_at_centre(road, large(120 * MIB)) for _ in range(2)]
+    async with victim(road, road.centre, "archiver") as process:
+        await road.publisher(road.centre, "verifier").publish(events)
+        await road.wait_for(road.centre, PackageArchived, count=2, within_s=60)
+        peak = await asyncio.to_thread(peak_memory, process.pid)
+    assert peak < 200 * MIB

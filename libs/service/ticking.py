@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 from libs.errors import ChasquiError
+from libs.service.background import background
 from libs.telemetry.logs import logger
 
 REST = 10.0
@@ -34,7 +35,5 @@ async def ticking(every_s: float, action: Callable[[], Awaitable[None]], *, what
                 log.warning("missed_a_tick", what=what, **error.problem.model_dump())
             await asyncio.sleep(max(every_s, REST * (time.monotonic() - started)))
 
-    async with asyncio.TaskGroup() as group:
-        task = group.create_task(tick())
+    async with background(tick()):
         yield
-        task.cancel()

@@ -13,6 +13,7 @@ from contracts.files import AssetRendered, FilesScanned, ProblemFile, RenderedAs
 from libs.bus.parts import in_parts
 from libs.imaging.outcomes import NoPreview, NoPreviewCode, Rendered, RenderSettings
 from libs.imaging.pool import RenderPool
+from libs.service.background import background
 from services.renderer.pictures import keep, kept
 from services.renderer.sorting import VANISHED, Image, problem_of, sort, vanished
 
@@ -120,7 +121,5 @@ async def kept_polite(pool: RenderPool, nice: int = NICE) -> AsyncIterator[None]
                     psutil.Process(pid).nice(nice)
             await asyncio.sleep(LOOK_EVERY_S)
 
-    async with asyncio.TaskGroup() as group:
-        task = group.create_task(keep_polite())
+    async with background(keep_polite()):
         yield
-        task.cancel()

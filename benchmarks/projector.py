@@ -20,7 +20,7 @@ import uvloop
 from nats.aio.client import Client
 
 from contracts.problems import Problem
-from libs.bus.reading import StoredMessage
+from libs.bus.stored import StoredMessage
 from libs.embedded.nats import EmbeddedNats
 from libs.embedded.postgres import EmbeddedPostgres
 from libs.opsdb.histories.logs import log, smooth

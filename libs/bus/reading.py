@@ -9,9 +9,7 @@ continues after the last message handed over.
 import asyncio
 import json
 from collections.abc import AsyncGenerator
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import NamedTuple
 from uuid import uuid4
 
 import nats.errors
@@ -19,58 +17,21 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 
+from libs.bus.stored import StoredMessage, delivery_of
 from libs.telemetry.logs import logger
+
+__all__ = ["StoredMessage", "read_batches"]
 
 _log = logger("reading")
 
 HEARTBEAT_S = 1.0
 _SILENCE_S = 3 * HEARTBEAT_S
-_RETRY_S = 0.5
+_RETRY_S = 0.25
+_LONGEST_RETRY_S = 4.0
 _INACTIVE_S = 30.0
 _REQUEST_S = 5.0
 _NANOSECONDS = 1_000_000_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_TOKENS_WITH_DOMAIN = 11
-
-
-@dataclass(frozen=True, slots=True)
-class StoredMessage:
-    """A message as it stands in a stream.
-
-    Attributes:
-        sequence: Its place in the stream, from 1.
-        headers: Names and values; empty if it has none.
-        data: The body.
-        time: When the stream stored it (UTC).
-    """
-
-    stream: str
-    sequence: int
-    subject: str
-    headers: dict[str, str]
-    data: bytes
-    time: datetime
-
-
-class Delivery(NamedTuple):
-    """What the reply subject of a delivered message says.
-
-    Attributes:
-        sequence: Its place in the stream.
-        delivered: How many messages the consumer has delivered, this one included.
-        time_ns: When the stream stored it, nanoseconds since 1970.
-    """
-
-    sequence: int
-    delivered: int
-    time_ns: int
-
-
-def delivery_of(reply: str) -> Delivery:
-    """Read a reply subject, ``$JS.ACK.`` and either 7 tokens or 9 and more (with domain and account)."""
-    tokens = reply.split(".")
-    first = 5 if len(tokens) < _TOKENS_WITH_DOMAIN else 7
-    return Delivery(int(tokens[first]), int(tokens[first + 1]), int(tokens[first + 2]))
 
 
 class _Amiss(Exception):
@@ -96,19 +57,27 @@ async def read_batches(
         start: The first sequence wanted.
         max_batch: How many messages to hand over at once at most.
         domain: JetStream domain of the stream; the client's own if left out.
+
+    Raises:
+        nats.errors.Error: The client was closed.
     """
     following = start
+    pause = _RETRY_S
     while True:
         consumer = _Consumer(nc, stream, domain, max_batch)
         try:
             await consumer.create(following)
             while True:
                 batch = await consumer.next_batch()
+                pause = _RETRY_S
                 following = batch[-1].sequence + 1
                 yield batch
-        except (_Amiss, nats.errors.Error) as problem:
+        except (_Amiss, nats.errors.Error, TimeoutError) as problem:
+            if nc.is_closed:
+                raise
             _log.info("reading again", stream=stream, start=following, reason=str(problem))
-            await asyncio.sleep(_RETRY_S)
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, _LONGEST_RETRY_S)
         finally:
             await consumer.delete()
 

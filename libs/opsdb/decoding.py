@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from contracts.envelope import BadEnvelope, Envelope
 from contracts.problems import Problem
 from contracts.registry import REGISTRY, UnreadableEvent
-from libs.bus.reading import StoredMessage
+from libs.bus.stored import StoredMessage
 from libs.opsdb.projection.applying import Happening
 
 

@@ -9,7 +9,7 @@ from nats.errors import Error as NatsError
 from contracts.problems import Problem
 from libs.bus.connection import unavailable
 from libs.bus.letters import DeadLetters, DeadMessage
-from libs.bus.reading import StoredMessage
+from libs.bus.stored import StoredMessage
 from libs.bus.subscription import Subscription
 from libs.opsdb.rebuild import LogStream
 from libs.service.service import Place

@@ -10,7 +10,8 @@ from enum import StrEnum
 from nats.aio.client import Client
 
 from contracts.problems import Problem
-from libs.bus.reading import StoredMessage, read_batches
+from libs.bus.reading import read_batches
+from libs.bus.stored import StoredMessage
 from libs.errors import Retriable
 from libs.opsdb.decoding import Decoded, decode
 from libs.opsdb.halving import apply_all

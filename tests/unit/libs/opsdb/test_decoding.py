@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from libs.bus.reading import StoredMessage, delivery_of
+from libs.bus.stored import StoredMessage, delivery_of
 from libs.opsdb.decoding import decode
 from libs.opsdb.histories import road
 from libs.opsdb.histories.logs import BEGIN, log

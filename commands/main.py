@@ -39,6 +39,7 @@ WorkdirOption = Annotated[
     ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for scripts on standard output.")]
+SiteOption = Annotated[Optional[str], typer.Option("--site", help="Ask this site only.")]  # noqa: UP045
 ConfigOption = Annotated[
     Optional[Path],  # noqa: UP045
     typer.Argument(help="The deployment file; the demo's if left out.", show_default=False),
@@ -202,6 +203,64 @@ def simulate(
 
     play = Play(instrument, frames, rate, size, per_observation, seed)
     _run(run(play, _workdir(workdir), Console(stderr=as_json), as_json=as_json))
+
+
+@app.command()
+def status(
+    site: SiteOption = None,
+    watch: Annotated[bool, typer.Option("--watch", help="Go on until Ctrl-C.")] = False,
+    workdir: WorkdirOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show how each running site is: services, queues, work by state, disks, the oldest unarchived file."""
+    from commands.status import status as show
+
+    _run(show(_workdir(workdir), site=site, as_json=as_json, watch=watch))
+
+
+@app.command()
+def explain(
+    wanted: Annotated[
+        str,
+        typer.Argument(metavar="ID", help="Of an observation, file, package, bundle, transfer, job or copy."),
+    ],
+    site: SiteOption = None,
+    workdir: WorkdirOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Tell where something is, why, and what it waits for."""
+    from commands.explain import explain as show
+
+    _run(show(_workdir(workdir), wanted, site=site, as_json=as_json))
+
+
+@app.command()
+def stage(
+    ids: Annotated[list[str], typer.Argument(help="Observations, packages and files, in any mixture.")],
+    location: Annotated[Optional[str], typer.Option(help="The PROCESSING location.")] = None,  # noqa: UP045
+    keep_for: Annotated[Optional[float], typer.Option(help="Seconds to keep it once it is there.")] = None,  # noqa: UP045
+    wait: Annotated[
+        bool, typer.Option("--wait", help="Wait until everything is there and verified.")
+    ] = False,
+    workdir: WorkdirOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Bring archived data back, unpacked and verified, to a PROCESSING location."""
+    from commands.stage import stage as ask
+
+    _run(ask(_workdir(workdir), ids, location=location, keep_for_s=keep_for, wait=wait, as_json=as_json))
+
+
+@app.command()
+def release(
+    job: Annotated[str, typer.Argument(help="The staging job.")],
+    workdir: WorkdirOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Say that staged data is no longer needed; the janitor clears it."""
+    from commands.stage import release as ask
+
+    _run(ask(_workdir(workdir), job, as_json=as_json))
 
 
 @config_app.command("check")

@@ -9,6 +9,8 @@ from libs.errors import ChasquiError, Permanent, Poison, Retriable, UserError
 
 FIRST_DELAY_S = 0.25
 LONGEST_DELAY_S = 60.0
+UNEXPECTED_ATTEMPTS = 20
+"""An error nobody planned for is probably a defect: a person should see it within minutes, not days."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,7 @@ def judge(error: BaseException, *, attempt: int, max_attempts: int, jitter: floa
             problem = error.problem
         case _:
             problem = unexpected(error)
+            max_attempts = min(max_attempts, UNEXPECTED_ATTEMPTS)
     if attempt >= max_attempts:
         return Bury(problem)
     share = random.random() if jitter is None else jitter  # noqa: S311  jitter, no secret

@@ -15,8 +15,8 @@ from libs.bus.publishing import EventPublisher
 from libs.errors import Permanent
 from libs.opsdb.reader import OpsDbReader
 from libs.service.archives import archive_sites
-from libs.service.progress import Tally, tallied
 from libs.service.service import Place
+from libs.service.telling import telling
 from libs.storage.paths import resolve_inside
 from libs.storage.s3 import S3Store
 from libs.storage.s3_upload import first_error
@@ -25,6 +25,7 @@ from services.stager.archives import ArchiveCopy, in_order
 from services.stager.queries import PlacedFile, Staged
 from services.stager.recalling import recall, require_room, stands
 from services.stager.resolving import Wanted, resolve
+from services.stager.tally import Tally
 
 AT_ONCE = 2
 """Packages that one instance recalls at the same time, over all its jobs."""
@@ -109,7 +110,8 @@ class Staging:
         key = f"stager.{job.event.job_id}"
         ids = [one.package_id for one in missing]
         copies = await queries.archive_copies(self._opsdb, ids, archive_sites(self._place.deployment))
-        async with tallied(self._client, self._place.site, key, facts) as tally:
+        async with telling(self._client, self._place.site, key, facts) as board:
+            tally = Tally(board)
             try:
                 async with asyncio.TaskGroup() as group:
                     tasks = [

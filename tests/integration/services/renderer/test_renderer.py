@@ -1,0 +1,34 @@
+"""The renderer at the telescope, with a real log and ops-db."""
+
+import numpy as np
+import pytest
+from astropy.io import fits
+
+from contracts.files import AssetRendered, RenderFailed
+from tests.support.observing import Observation
+from tests.support.road import Road
+
+pytestmark = pytest.mark.integration
+
+
+async def test_images_get_pictures_and_the_rest_a_reason(road: Road) -> None:
+    observation = Observation(road)
+    async with road.running(road.telescope, "projector", "renderer"):
+        await observation.start()
+        paths = await observation.file({"sky.fits": b"", "log.txt": b"words"})
+        pixels = np.random.default_rng(1).normal(100, 5, (64, 48)).astype("f4")
+        fits.PrimaryHDU(pixels).writeto(observation.on_disk(paths[0]), overwrite=True)
+        await observation.scan(paths)
+        ((asset,),) = [event.assets for event in await road.wait_for(road.telescope, AssetRendered)]
+        ((failed,),) = [event.files for event in await road.wait_for(road.telescope, RenderFailed)]
+        assert asset.file_id == observation.files[paths[0]].file_id
+        assert (failed.path, failed.problem.code) == (paths[1], "not_fits")
+        for name in (asset.thumbnail, asset.preview):
+            assert (road.telescope.previews / name).read_bytes().startswith(b"\x89PNG")
+
+        async def told() -> bool:
+            rows = await road.query(road.telescope, "SELECT preview_state::text AS state FROM raw_data_file")
+            return sorted(row["state"] for row in rows) == ["no_preview", "rendered"]
+
+        await road.eventually(told)
+    assert await road.letters(road.telescope) == []

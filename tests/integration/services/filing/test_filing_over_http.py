@@ -21,6 +21,7 @@ from tests.support.road import Road, database_of
 pytestmark = pytest.mark.integration
 
 START = {"instrument": "camera", "start_time": "2026-03-01T02:00:00Z"}
+NOBODY = "00000000-0000-4000-8000-000000000000"
 END = {"end_time": "2026-03-01T02:05:00Z"}
 
 
@@ -85,9 +86,9 @@ async def test_the_road_of_an_observation(road: Road) -> None:
         ("start", {**START, "instrument": "nobody"}, 422, "unknown_instrument"),
         ("start", {}, 422, "invalid_request"),
         ("not-a-uuid/finish", END, 422, "invalid_request"),
-        (f"{uuid4()}/finish", END, 404, "observation_not_started"),
-        (f"{uuid4()}/finish", {**END, "executed_obs_unit_id": str(uuid4())}, 422, "invalid_request"),
-        (f"{uuid4()}/raw_data_files", {"files": []}, 422, "invalid_request"),
+        (f"{NOBODY}/finish", END, 404, "observation_not_started"),
+        (f"{NOBODY}/finish", {**END, "executed_obs_unit_id": str(uuid4())}, 422, "invalid_request"),
+        (f"{NOBODY}/raw_data_files", {"files": []}, 422, "invalid_request"),
         ("nothing/here", {}, 404, "not_found"),
     ],
 )

@@ -29,6 +29,12 @@ async def repeat(action: Callable[[], Awaitable[None]], every_s: float, ended: a
     """Call `action` at once and then every so often, until `ended` is set."""
     while not ended.is_set():
         await action()
-        with suppress(TimeoutError):
-            async with asyncio.timeout(every_s):
-                await ended.wait()
+        await over(ended, every_s)
+
+
+async def over(ended: asyncio.Event, within_s: float) -> bool:
+    """Wait for the end, for so many seconds at most, and say whether it came."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(within_s):
+            await ended.wait()
+    return ended.is_set()

@@ -8,12 +8,13 @@ import asyncio
 import math
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from typing import Any
 
 from nats.aio.client import Client
 
 from libs.bus.buckets import put_progress
+from libs.bus.repeating import over
 
 TELL_EVERY_S = 0.5
 AGAIN_AFTER_S = 30.0
@@ -57,6 +58,8 @@ async def telling(
 ) -> AsyncIterator[Board]:
     """Report what the board shows while the block runs, and once at its end if it was ever reported.
 
+    A report under way is waited for, and not cancelled: see `libs.bus.repeating`.
+
     Args:
         client: A connected NATS client.
         site: The site.
@@ -65,10 +68,10 @@ async def telling(
         every_s: Seconds between two reports.
     """
     board = Board()
+    ended = asyncio.Event()
 
     async def report() -> None:
-        while True:
-            await asyncio.sleep(every_s)
+        while not await over(ended, every_s):
             if (figures := board.news()) is not None:
                 await put_progress(client, site, key, {**facts, **figures})
 
@@ -76,8 +79,7 @@ async def telling(
     try:
         yield board
     finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
+        ended.set()
+        await task
         if board.was_told:
             await put_progress(client, site, key, {**facts, **board.figures, "ended": True})

@@ -180,7 +180,8 @@ class InstrumentSettings(Settings):
         folder: Its folder below that location's root; its own name if left out.
         modules: Its InstrumentModules; the first one takes files that name none.
         package_limit: No package of it is larger than this.
-        max_files: No package of it has more files than this.
+        max_files: No package of it has more files than this: a package's list of files is held in memory
+            while it is written, about 2 KiB a file.
         priority: Of its packages; lower travels first.
         available: An unavailable instrument's registrations are refused.
     """
@@ -190,7 +191,7 @@ class InstrumentSettings(Settings):
     folder: str | None = None
     modules: tuple[Name, ...] = Field(min_length=1)
     package_limit: Size = Size(50_000_000_000)
-    max_files: int = Field(default=100_000, ge=1)
+    max_files: int = Field(default=30_000, ge=1, le=1_000_000)
     priority: int = Field(default=5, ge=0, le=9)
     available: bool = True
 

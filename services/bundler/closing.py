@@ -35,6 +35,11 @@ class Waiting:
         return self.package.package.priority
 
     @property
+    def kind(self) -> tuple[int, str]:
+        """What packages of one bundle have in common: their priority, and the BUFFER they lie in."""
+        return self.priority, self.package.location
+
+    @property
     def order(self) -> tuple[int, datetime, UUID]:
         """Most urgent first, then longest waiting."""
         return self.priority, self.since, self.package.package.package_id
@@ -42,7 +47,7 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True)
 class Closed:
-    """A bundle that goes now: packages of one priority, and why now."""
+    """A bundle that goes now: packages of one priority from one BUFFER, and why now."""
 
     reason: SealReason
     packages: tuple[Waiting, ...]
@@ -56,7 +61,7 @@ class Closed:
 def bundle_sealed(
     way: Way, origin: str, reason: SealReason, packages: tuple[BundledPackage, ...]
 ) -> BundleSealed:
-    """The event of a bundle of packages of one priority."""
+    """The event of a bundle of packages of one kind."""
     return BundleSealed(
         bundle_id=bundle_id(way.name, packages),
         route=way.name,
@@ -80,7 +85,8 @@ def close(waiting: Sequence[Waiting], route: RouteSettings, *, now: datetime, in
     """
     closed: list[Closed] = []
     rests: list[list[Waiting]] = []
-    for _, group in groupby(sorted(waiting, key=lambda one: one.order), key=lambda one: one.priority):
+    by_kind = sorted(waiting, key=lambda one: (one.kind, one.order))
+    for _, group in groupby(by_kind, key=lambda one: one.kind):
         full, rest = _fill(group, route)
         closed += full
         if rest and now - rest[0].since >= route.longest_wait:
@@ -88,12 +94,13 @@ def close(waiting: Sequence[Waiting], route: RouteSettings, *, now: datetime, in
         elif rest:
             rests.append(rest)
     if rests and not closed and not in_flight and route.send_when_idle:
-        closed.append(Closed(SealReason.IDLE_ROUTE, tuple(rests[0])))
+        first = min(rests, key=lambda rest: rest[0].order)
+        closed.append(Closed(SealReason.IDLE_ROUTE, tuple(first)))
     return closed
 
 
 def _fill(group: Iterator[Waiting], route: RouteSettings) -> tuple[list[Closed], list[Waiting]]:
-    """Full bundles of one priority, and what is left over."""
+    """Full bundles of one kind, and what is left over."""
     closed: list[Closed] = []
     current: list[Waiting] = []
     for one in group:

@@ -22,7 +22,13 @@ def route(**settings: object) -> RouteSettings:
 
 
 def waiting(
-    size: int = 10, *, age_s: float = 1.0, priority: int = 5, number: int | None = None, words: str = ""
+    size: int = 10,
+    *,
+    age_s: float = 1.0,
+    priority: int = 5,
+    number: int | None = None,
+    words: str = "",
+    location: str = "buffer",
 ) -> Waiting:
     package = PackageRecord(
         package_id=uuid4() if number is None else UUID(int=number),
@@ -42,7 +48,7 @@ def waiting(
             obs_unit=words or None,
         ),
     )
-    bundled = BundledPackage(package=package, location="buffer", path="packages/p.tar")
+    bundled = BundledPackage(package=package, location=location, path="packages/p.tar")
     return Waiting(bundled, NOW - timedelta(seconds=age_s))
 
 
@@ -98,6 +104,15 @@ def test_the_urgent_go_first_and_priorities_are_not_mixed() -> None:
     assert [(one.reason, one.packages[0].priority, len(one.packages)) for one in closed] == [
         (SealReason.IDLE_ROUTE, 1, 2)
     ]
+
+
+def test_packages_of_two_buffers_never_share_a_bundle() -> None:
+    """A transfer has one origin; a repair must find its package there."""
+    gathered = [waiting(location=name, age_s=999_999) for name in ("one", "two", "one")]
+    closed = close(gathered, route(), now=NOW, in_flight=BUSY)
+    assert sorted(len(one.packages) for one in closed) == [1, 2]
+    for one in closed:
+        assert len({w.package.location for w in one.packages}) == 1
 
 
 def test_a_route_that_just_got_a_bundle_is_no_longer_idle() -> None:

@@ -55,6 +55,7 @@ def test_every_service_of_every_site_has_its_container(compose: dict[str, Any]) 
         for site, services in SITES.items()
         for service in services.split()
     }
+    wanted |= {f"{site}-provision": ["provision", "--site", site, "--config", config] for site in SITES}
     found = {name: made["command"] for name, made in compose["services"].items() if name not in SERVERS}
     assert found == wanted
 
@@ -90,7 +91,19 @@ def test_servers_have_health_checks_that_services_wait_for(compose: dict[str, An
     for name in services.keys() - SERVERS:
         waits = services[name]["depends_on"]
         assert waits
-        assert all(waits[server] == {"condition": "service_healthy"} for server in waits)
+        for awaited, how in waits.items():
+            expected = "service_healthy" if awaited in SERVERS else "service_completed_successfully"
+            assert how == {"condition": expected}
+
+
+@pytest.mark.parametrize("site", SITES)
+def test_services_start_after_their_site_was_made_ready(compose: dict[str, Any], site: str) -> None:
+    services = compose["services"]
+    for name in services:
+        if name.startswith(f"{site}-") and name != f"{site}-provision":
+            assert f"{site}-provision" in services[name]["depends_on"]
+    provision = services[f"{site}-provision"]["environment"]
+    assert set(required(load(CONTAINERS / "deployment.yaml"), site)) <= set(provision)
 
 
 def test_mounted_files_and_volumes_exist(compose: dict[str, Any]) -> None:

@@ -15,7 +15,8 @@ from nats.errors import Error as NatsError
 from nats.js.errors import NotFoundError
 
 from contracts.envelope import BadEnvelope, Envelope
-from libs.bus.reading import StoredMessage, read_batches
+from libs.bus.reading import read_batches
+from libs.bus.stored import StoredMessage
 from libs.errors import Retriable, UserError
 from libs.telemetry.logs import logger
 

@@ -155,7 +155,7 @@ function card(unit) {
         el("img", { src: `raw_data_files/${picture.file_id}/thumbnail?v=${picture.etag}`, alt: `A picture of ${title}`, loading: "lazy", width: "64", height: "64" })))),
     el("div", null, [unit.target_name, unit.instrument].filter(Boolean).join(" · ") || "–"),
     el("div", { class: "soft" }, `${instant(unit.start_time)} · ${words(unit.state || "not known yet")}`
-      + (unit.file_count === null ? "" : ` · ${unit.file_count.toLocaleString("en")} files`)));
+      + (unit.file_count === null ? "" : ` · ${unit.file_count.toLocaleString("en")} ${unit.file_count === 1 ? "file" : "files"}`)));
 }
 
 let shownUnits = "";
@@ -183,7 +183,7 @@ function explained(found) {
     el("div", { class: "head" },
       el("h3", { id: "explained" }, `${words(found.kind)} ${found.name}`, " ", el("span", { class: "pill" }, words(found.state))), close),
     el("p", null, el("code", null, found.id)),
-    el("p", null, el("strong", null, "It waits: "), found.waiting.now, " ", found.waiting.next),
+    el("p", null, el("strong", null, "Waits: "), found.waiting.now, " ", found.waiting.next),
   ];
   if (found.waiting.remedy) parts.push(el("p", { class: "warn" }, found.waiting.remedy));
   if (found.problem) parts.push(el("p", { class: "bad" }, `${found.problem.reason} (${found.problem.code})`));

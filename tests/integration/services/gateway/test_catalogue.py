@@ -106,27 +106,24 @@ async def test_a_bundle_tells_its_hops(centre: Door) -> None:
     assert [len(page) for page in found] == [1, 1]
 
 
-@pytest.mark.parametrize(
-    ("kind", "code"),
-    [
-        ("executed_obs_units", "unknown_executed_obs_unit"),
-        ("raw_data_files", "unknown_raw_data_file"),
-        ("raw_data_packages", "unknown_raw_data_package"),
-        ("data_transfer_packages", "unknown_data_transfer_package"),
-        ("staging", "unknown_staging_job"),
-        ("explain", "unknown_id"),
-    ],
-)
-async def test_what_is_unknown_is_a_problem(centre: Door, kind: str, code: str) -> None:
-    problem = await centre.json(f"/{kind}/{uuid4()}", status=404)
-    assert problem["code"] == code
-    assert problem["reason"]
-    assert problem["remedy"]
+async def test_what_is_unknown_is_a_problem(centre: Door) -> None:
+    kinds = {
+        "executed_obs_units": "unknown_executed_obs_unit",
+        "raw_data_files": "unknown_raw_data_file",
+        "raw_data_packages": "unknown_raw_data_package",
+        "data_transfer_packages": "unknown_data_transfer_package",
+        "staging": "unknown_staging_job",
+        "explain": "unknown_id",
+    }
+    for kind, code in kinds.items():
+        problem = await centre.json(f"/{kind}/{uuid4()}", status=404)
+        assert problem["code"] == code
+        assert problem["reason"]
+        assert problem["remedy"]
 
 
-@pytest.mark.parametrize(
-    ("address", "status", "code"),
-    [
+async def test_what_is_malformed_is_a_problem(centre: Door) -> None:
+    requests = [
         ("/executed_obs_units/no-uuid", 422, "invalid_request"),
         ("/executed_obs_units?state=nonsense", 422, "invalid_request"),
         ("/executed_obs_units?limit=0", 422, "invalid_request"),
@@ -136,9 +133,8 @@ async def test_what_is_unknown_is_a_problem(centre: Door, kind: str, code: str) 
         ("/executed_obs_units?cursor=WyJhIl0", 422, "cursor_invalid"),
         ("/nowhere", 404, "not_found"),
         ("/staging/x/release", 405, "method_not_allowed"),
-    ],
-)
-async def test_what_is_malformed_is_a_problem(centre: Door, address: str, status: int, code: str) -> None:
-    problem = await centre.json(address, status=status)
-    assert problem["code"] == code
-    assert problem["remedy"]
+    ]
+    for address, status, code in requests:
+        problem = await centre.json(address, status=status)
+        assert problem["code"] == code, address
+        assert problem["remedy"]

@@ -6,10 +6,11 @@ from contextlib import asynccontextmanager
 from contracts.bundles import BundleSealed
 from libs.bus.guard import Guard
 from libs.service.service import Runtime, Service
+from libs.service.ticking import ticking
 from services.bundler.handlers import SUBSCRIPTIONS, BundlerHandlers, subscribe
 from services.bundler.routing import sends
 from services.bundler.sealing import Sealer
-from services.bundler.ticking import period, ticking
+from services.bundler.ticking import period
 
 
 @asynccontextmanager
@@ -23,7 +24,7 @@ async def compose(runtime: Runtime) -> AsyncIterator[None]:
     async with runtime.opsdb() as opsdb:
         sealer = Sealer(opsdb=opsdb, sealed=guard, deployment=place.deployment, site=place.site)
         subscribe(bus, BundlerHandlers(opsdb=opsdb, sealer=sealer, place=place))
-        async with ticking(period(min(waits, default=0.0)), sealer.seal_ready):
+        async with ticking(period(min(waits, default=0.0)), sealer.seal_ready, what="waiting packages"):
             yield
 
 

@@ -15,14 +15,15 @@ from libs.bus.bus import Bus, DeliveryOf
 from libs.bus.subscription import Subscription
 from libs.opsdb.reader import OpsDbReader
 from libs.packaging import PayloadChanged
+from libs.service.blocking import in_thread
 from libs.service.service import Place
+from libs.service.telling import telling
 from libs.telemetry.logs import logger
 from services.packager import queries
 from services.packager.assigning import Planner
 from services.packager.building import Order, build
 from services.packager.naming import SUFFIX, bag_info, package_path
 from services.packager.outcomes import abandoned, refused_events, sealed_events
-from services.packager.working import in_thread, told
 
 OBSERVATION_EVENTS = (FilesScanned, FilesMissing, ObservationFinished)
 PATIENCE = 6000
@@ -94,8 +95,8 @@ class PackagerHandlers:
         }
         key = f"packager.{event.package_id}"
         try:
-            async with told(self._client, self._place.site, key, facts) as meter:
-                sealed = await in_thread(lambda stop: build(order, meter, stop))
+            async with telling(self._client, self._place.site, key, facts) as board:
+                sealed = await in_thread(lambda stop: build(order, lambda done: board.show(done=done), stop))
         except PayloadChanged as changed:
             log.warning("abandoned", package=str(event.package_id), reason=changed.problem.reason)
             return refused_events(event, changed.files, ids)

@@ -1,17 +1,16 @@
 """Projected events per second, from a real JetStream into a real PostgreSQL, beside plain COPY of the same rows.
 
-Run as ``python -m benchmarks.projector [--observations N] [--json]``. The log is made up but plausible: all
+Run as ``python -m benchmarks.projector [--observations N]``. The log is made up but plausible: all
 events of the road, nine observations of one file to one of a hundred. The baseline copies the rows that came
 out into empty tables of the same schema, indexes and all, without reading, parsing or merging anything.
 """
 
 import argparse
 import asyncio
-import json
 import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import asyncpg
@@ -19,6 +18,7 @@ import nats
 import uvloop
 from nats.aio.client import Client
 
+from benchmarks.figures import Figure
 from contracts.problems import Problem
 from libs.bus.stored import StoredMessage
 from libs.embedded.nats import EmbeddedNats
@@ -140,16 +140,20 @@ async def measured(folder: Path, observations: int) -> Figures:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--observations", type=int, default=2000)
-    parser.add_argument("--json", action="store_true", help="print one JSON object last")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="chasqui-benchmark-") as folder:
         figures = uvloop.run(measured(Path(folder), arguments.observations))
-    print(
-        f"projector: {figures.events} events in {figures.seconds} s = {figures.events_per_second:.0f} events/s; "
-        f"COPY of the {figures.rows} rows: {figures.copy_seconds} s; ratio {figures.ratio_to_copy}"
-    )
-    if arguments.json:
-        print(json.dumps({"benchmark": "projector", **asdict(figures)}))
+    rate = figures.events_per_second
+    Figure(
+        "projected events", rate, "events/s", ">= 5000", rate >= 5000,
+        {
+            "events": float(figures.events),
+            "rows": float(figures.rows),
+            "seconds": figures.seconds,
+            "copy_seconds": figures.copy_seconds,
+            "ratio_to_copy": figures.ratio_to_copy,
+        },
+    ).tell()  # fmt: skip
 
 
 if __name__ == "__main__":

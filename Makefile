@@ -25,13 +25,13 @@ lint: $(VENV)/.dev ## Style, types and layers
 	$(BIN)/lint-imports
 
 unit: $(VENV)/.dev ## Tests that need no server
-	$(BIN)/pytest tests/unit $(ARGS)
+	$(BIN)/pytest tests/unit -n 2 $(ARGS)
 
 integration: $(VENV)/.dev ## Tests of each part with real servers
-	$(BIN)/pytest tests/integration $(ARGS)
+	$(BIN)/pytest tests/integration -n 3 $(ARGS)
 
 e2e: $(VENV)/.dev ## The whole road in processes of its own, and its faults
-	$(BIN)/pytest tests/e2e $(ARGS)
+	$(BIN)/pytest tests/e2e -n 2 $(ARGS)
 
 bench: $(VENV)/.dev ## Figures, each beside a baseline of the same run
 	$(BIN)/python -m benchmarks $(ARGS)

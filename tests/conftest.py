@@ -11,14 +11,16 @@ from tests.support.road import Road, laid
 from tests.support.servers import TestServers
 
 _RUN = ExitStack()
+SERVERLESS = {"unit", "e2e"}
+"""Folders of tests that need no shared servers: unit tests none at all, end-to-end tests their own."""
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_sessionstart(session: pytest.Session) -> None:
-    """Start the run's servers in the controlling process, unless only unit tests were asked for."""
+    """Start the run's servers in the controlling process, if tests were asked for that share them."""
     config = session.config
     controls = not hasattr(config, "workerinput")
-    wanted = any("unit" not in Path(argument.split("::")[0]).parts for argument in config.args)
+    wanted = any(SERVERLESS.isdisjoint(Path(each.split("::")[0]).parts) for each in config.args)
     if controls and wanted and not config.option.collectonly:
         _RUN.enter_context(run_servers.started())
 

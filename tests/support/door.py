@@ -9,9 +9,9 @@ from typing import Any
 import httpx
 
 from contracts.subjects import events_stream
-from libs.opsdb.histories import road as history
-from libs.opsdb.histories.road import Observation, Step
 from libs.service.service import Place
+from tests.support.histories import road as history
+from tests.support.histories.road import Observation, Step
 from tests.support.road import Road
 
 

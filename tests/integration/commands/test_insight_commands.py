@@ -20,12 +20,12 @@ from contracts.packages import PackageStaged
 from contracts.problems import Problem
 from contracts.staging import StagingCompleted, StagingFailed, StagingRequested
 from libs.errors import Permanent, Retriable, UserError
-from libs.opsdb.histories import road as history
-from libs.opsdb.histories.road import Observation
 from libs.service.service import Place
 from libs.sites.running import Running, SiteUrls, announced
 from libs.sites.workdir import Workdir
 from tests.support.door import Door, opened
+from tests.support.histories import road as history
+from tests.support.histories.road import Observation
 from tests.support.road import Road
 
 pytestmark = pytest.mark.integration

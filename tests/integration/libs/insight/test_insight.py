@@ -17,10 +17,10 @@ from libs.insight import disks
 from libs.insight.explain import Explanation, explain
 from libs.insight.progress import progress_of, work_in_hand
 from libs.insight.status import SiteStatus, site_status
-from libs.opsdb.histories import road as history
-from libs.opsdb.histories.road import Observation
 from libs.opsdb.reader import OpsDbReader
 from libs.service.service import Place
+from tests.support.histories import road as history
+from tests.support.histories.road import Observation
 from tests.support.road import Road
 
 pytestmark = pytest.mark.integration

@@ -9,11 +9,11 @@ import asyncpg
 import pytest
 
 from contracts.observations import FiledFile, FilesFiled
-from libs.opsdb.histories import mishaps, road
-from libs.opsdb.histories.logs import BEGIN, log
-from libs.opsdb.histories.road import Observation, Step
 from libs.opsdb.projection.applying import UNFOLDABLE, Applied, Batch, Happening
 from libs.opsdb.writer import OpsDbWriter
+from tests.support.histories import mishaps, road
+from tests.support.histories.logs import BEGIN, log
+from tests.support.histories.road import Observation, Step
 
 from .conftest import Database
 

@@ -5,11 +5,11 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
-from libs.opsdb.histories.logs import eventful, log
 from libs.opsdb.migrating import migrate
 from libs.opsdb.projection.applying import Batch, Happening
 from libs.opsdb.rebuild import compare
 from libs.opsdb.writer import OpsDbWriter
+from tests.support.histories.logs import eventful, log
 
 from .conftest import Database
 

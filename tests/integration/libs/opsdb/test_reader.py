@@ -8,12 +8,12 @@ import pytest
 
 from libs.embedded.postgres import EmbeddedPostgres
 from libs.errors import Retriable
-from libs.opsdb.histories import road
-from libs.opsdb.histories.logs import BEGIN, log, smooth
 from libs.opsdb.migrating import migrate
 from libs.opsdb.projection.applying import Batch, Happening
 from libs.opsdb.reader import OpsDbReader
 from libs.opsdb.writer import OpsDbWriter
+from tests.support.histories import road
+from tests.support.histories.logs import BEGIN, log, smooth
 
 from .conftest import Database
 

@@ -4,9 +4,9 @@ from uuid import uuid4
 
 import pytest
 
-from libs.opsdb.histories import road as history
-from libs.opsdb.histories.road import Observation
 from tests.support.door import Door
+from tests.support.histories import road as history
+from tests.support.histories.road import Observation
 
 pytestmark = pytest.mark.integration
 

@@ -6,9 +6,9 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from libs.opsdb.histories import road as history
-from libs.opsdb.histories.road import Observation
 from tests.support.door import Door, opened
+from tests.support.histories import road as history
+from tests.support.histories.road import Observation
 from tests.support.road import Road
 
 pytestmark = pytest.mark.integration

@@ -10,11 +10,11 @@ import httpx
 import pytest
 
 from contracts.base import Event
-from libs.opsdb.histories import road as history
-from libs.opsdb.histories.road import Observation
 from services.gateway import feed
 from services.gateway.feed import cursor_of
 from tests.support.door import Door, stream_of
+from tests.support.histories import road as history
+from tests.support.histories.road import Observation
 
 pytestmark = pytest.mark.integration
 

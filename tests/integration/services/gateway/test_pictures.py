@@ -6,9 +6,9 @@ from PIL import Image
 
 from contracts.files import ProblemFile, RenderedAsset, RenderFailed
 from contracts.problems import Problem
-from libs.opsdb.histories import road as history
-from libs.opsdb.histories.road import Observation
 from tests.support.door import Door
+from tests.support.histories import road as history
+from tests.support.histories.road import Observation
 
 pytestmark = pytest.mark.integration
 

@@ -15,9 +15,9 @@ from contracts.staging import (
     StagingRequested,
 )
 from libs.bus.buckets import put_progress
-from libs.opsdb.histories import road as history
-from libs.opsdb.histories.road import Observation
 from tests.support.door import Door
+from tests.support.histories import road as history
+from tests.support.histories.road import Observation
 
 pytestmark = pytest.mark.integration
 

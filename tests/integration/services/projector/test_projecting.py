@@ -9,8 +9,6 @@ import pytest
 from contracts.registry import REGISTRY
 from contracts.subjects import events_stream
 from libs.bus.letters import DeadLetters
-from libs.opsdb.histories import road as made_up
-from libs.opsdb.histories.logs import BEGIN, eventful, log
 from libs.opsdb.projection.applying import Happening
 from libs.opsdb.reader import OpsDbReader
 from libs.opsdb.rebuild import LogStream, compare, rebuild
@@ -19,6 +17,8 @@ from libs.service.service import Place
 from services.projector.app import SERVICE
 from services.projector.handlers import buried_in, heard
 from services.projector.projecting import Activity, Projector
+from tests.support.histories import road as made_up
+from tests.support.histories.logs import BEGIN, eventful, log
 from tests.support.road import Road
 
 pytestmark = pytest.mark.integration

@@ -9,7 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contracts.states import FileState, PackageState, WorkState
-from libs.opsdb.histories.logs import eventful, log
 from libs.opsdb.projection.changes import Change, Release, Upsert, one
 from libs.opsdb.projection.coalescing import Coalesced, Wave, coalesce
 from libs.opsdb.projection.folding import fold
@@ -23,6 +22,7 @@ from libs.opsdb.projection.tables import (
     WRITE_ORDER,
     Table,
 )
+from tests.support.histories.logs import eventful, log
 
 Rows = dict[tuple[str, tuple[object, ...]], dict[str, Any]]
 

@@ -6,9 +6,9 @@ import pytest
 
 from libs.bus.stored import StoredMessage, delivery_of
 from libs.opsdb.decoding import decode
-from libs.opsdb.histories import road
-from libs.opsdb.histories.logs import BEGIN, log
-from libs.opsdb.histories.road import Observation
+from tests.support.histories import road
+from tests.support.histories.logs import BEGIN, log
+from tests.support.histories.road import Observation
 
 [HAPPENING] = log(iter([(road.ORIGIN, road.filed(Observation(1, 1, BEGIN)))]))
 GOOD = StoredMessage(

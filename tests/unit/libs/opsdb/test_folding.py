@@ -7,12 +7,12 @@ import pytest
 from contracts.copies import copy_id
 from contracts.registry import EVENTS
 from contracts.states import CopyKind, FileState, PackageState, WorkState
-from libs.opsdb.histories import mishaps, road
-from libs.opsdb.histories.logs import BEGIN, eventful, log
-from libs.opsdb.histories.road import Observation, Step
 from libs.opsdb.projection import tables
 from libs.opsdb.projection.changes import Change, Release, Upsert, Values
 from libs.opsdb.projection.folding import FOLDS, fold
+from tests.support.histories import mishaps, road
+from tests.support.histories.logs import BEGIN, eventful, log
+from tests.support.histories.road import Observation, Step
 
 OBSERVATION = Observation(number=1, files=2, start=BEGIN)
 

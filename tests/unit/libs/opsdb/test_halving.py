@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 
 from contracts.problems import Problem
 from libs.opsdb.halving import apply_all
-from libs.opsdb.histories.logs import eventful, log
 from libs.opsdb.projection.applying import Applied, Batch, Happening
+from tests.support.histories.logs import eventful, log
 
 HISTORY = log(eventful(2, 1), 1)[:30]
 

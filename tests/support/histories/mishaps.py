@@ -35,8 +35,8 @@ from contracts.staging import (
 )
 from contracts.states import CopyKind, LocationType, RouteType, StorageType
 from contracts.transfers import TransferFailed
-from libs.opsdb.histories import road
-from libs.opsdb.histories.road import Observation, Step
+from tests.support.histories import road
+from tests.support.histories.road import Observation, Step
 
 
 def problem(code: str) -> Problem:

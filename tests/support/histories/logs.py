@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta
 
 from contracts.envelope import Envelope
 from contracts.subjects import events_stream
-from libs.opsdb.histories import mishaps, road
-from libs.opsdb.histories.road import Observation, Step
 from libs.opsdb.projection.applying import Happening
+from tests.support.histories import mishaps, road
+from tests.support.histories.road import Observation, Step
 
 BEGIN = datetime(2026, 9, 1, tzinfo=UTC)
 CHANCE = 0.4

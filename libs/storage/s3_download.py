@@ -12,6 +12,7 @@ from libs.errors import Permanent, Retriable
 from libs.storage.s3_errors import CONNECTION_ERRORS, is_missing, is_precondition, translated, unreachable
 from libs.storage.s3_objects import ObjectFacts, facts_from
 from libs.storage.s3_settings import S3Settings
+from libs.telemetry.logs import logger
 
 if TYPE_CHECKING:
     from types_aiobotocore_s3 import S3Client
@@ -21,6 +22,8 @@ READ_SIZE = 1 << 20
 
 _FIRST_PAUSE = 0.2
 _LONGEST_PAUSE = 10.0
+
+log = logger("s3")
 
 
 class ObjectStream:
@@ -65,6 +68,14 @@ class ObjectStream:
         if failures >= self._settings.attempts:
             raise unreachable(f"download {self.facts.key!r} at {self._settings.endpoint}", error) from error
         self.resumed += 1
+        log.warning(
+            "s3_download_resumed",
+            code="s3_unreachable",
+            endpoint=self._settings.endpoint,
+            key=self.facts.key,
+            attempt=failures,
+            reason=f"{type(error).__name__}: {error}",
+        )
         await asyncio.sleep(min(_LONGEST_PAUSE, _FIRST_PAUSE * 2 ** (failures - 1)))
 
     async def _attempt(self, done: int) -> AsyncGenerator[bytes, None]:

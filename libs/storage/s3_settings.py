@@ -8,6 +8,8 @@ from aiobotocore.config import AioConfig
 from aiobotocore.session import get_session
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
+from libs.storage.s3_patience import PatientSession, telling_retries
+
 if TYPE_CHECKING:
     from types_aiobotocore_s3 import S3Client
 
@@ -38,7 +40,7 @@ class S3Settings(BaseModel):
         max_parts: Parts the server takes for one object.
         part_concurrency: Parts of one object in memory and on their way at once.
         connect_seconds: Longest wait for a connection.
-        read_seconds: Longest silence within an answer.
+        read_seconds: Longest silence: before an answer, within it, and while a body is sent.
         attempts: Tries of one request, and of one broken download without any progress.
     """
 
@@ -74,8 +76,11 @@ def make_client(settings: S3Settings) -> "AbstractAsyncContextManager[S3Client]"
         connect_timeout=settings.connect_seconds,
         read_timeout=settings.read_seconds,
         retries={"mode": "standard", "total_max_attempts": settings.attempts},
+        http_session_cls=PatientSession,
     )
-    return get_session().create_client(
+    session = get_session()
+    session.register("needs-retry.s3", telling_retries(settings.endpoint, settings.attempts))
+    return session.create_client(
         "s3",
         endpoint_url=settings.endpoint,
         region_name=settings.region,

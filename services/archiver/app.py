@@ -1,5 +1,6 @@
 """The archiver's composition."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
@@ -7,6 +8,7 @@ from libs.errors import ChasquiError
 from libs.service.service import Runtime, Service
 from libs.sites.models import Deployment
 from libs.storage.s3 import S3Store
+from libs.storage.s3_errors import unreachable
 from libs.storage.s3_settings import MIB
 from libs.telemetry.logs import logger
 from services.archiver.archiving import Archive
@@ -16,6 +18,9 @@ from services.archiver.handlers import SUBSCRIPTIONS, ArchiverHandlers, subscrib
 PART_SIZE = 8 * MIB
 PARTS_AT_ONCE = 2
 """Parts of one package in memory; with two packages at once the process stays well below 200 MiB."""
+
+LOOK_S = 10.0
+"""Longest first look at an archive; one that is silent must not keep the service from the others."""
 
 log = logger("archiver")
 
@@ -47,9 +52,17 @@ async def compose(runtime: Runtime) -> AsyncIterator[None]:
 
 async def _look_at(archive: Archive) -> None:
     try:
-        await archive.store.check_bucket()
+        await _checked(archive)
     except ChasquiError as error:
         log.warning("archive_unusable", archive=archive.location, **error.problem.model_dump())
+
+
+async def _checked(archive: Archive) -> None:
+    try:
+        async with asyncio.timeout(LOOK_S):
+            await archive.store.check_bucket()
+    except TimeoutError as error:
+        raise unreachable(f"look for the bucket at {archive.settings.endpoint}", error) from error
 
 
 SERVICE = Service("archiver", SUBSCRIPTIONS, runs_at=runs_at, compose=compose)

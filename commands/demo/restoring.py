@@ -103,4 +103,7 @@ def remaining(folder: Path, files: tuple[FoundFile, ...]) -> int:
 
 def packages_left(buffers: tuple[Path, ...]) -> int:
     """How many packages are still in the buffers; blocking."""
-    return sum(1 for buffer in buffers for _ in buffer.rglob("*.tar"))
+    # os.walk goes on where folders vanish, which the janitor removes meanwhile; rglob does not.
+    return sum(
+        name.endswith(".tar") for buffer in buffers for _, _, names in os.walk(buffer) for name in names
+    )

@@ -12,6 +12,7 @@ from contracts.registry import REGISTRY, UnreadableEvent
 from contracts.subjects import events_stream
 from libs.bus.connection import connect
 from libs.bus.reading import read_batches
+from libs.ending import end
 from libs.errors import Retriable
 from libs.service.service import Place
 
@@ -69,7 +70,5 @@ async def watching(place: Place, tracker: Tracker) -> AsyncIterator[Watch]:
     try:
         yield watch
     finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await end(*tasks)
         await client.close()

@@ -21,6 +21,7 @@ from libs.bus.failures import Bury, Redeliver, judge
 from libs.bus.letters import DeadLetters, DeadMessage
 from libs.bus.publishing import EventPublisher
 from libs.bus.subscription import Subscription
+from libs.ending import end
 from libs.errors import Poison
 from libs.telemetry.logs import logger
 from libs.telemetry.tracing import span
@@ -101,9 +102,7 @@ class Claim:
     async def stop(self) -> None:
         """Stop renewing; call before settling the message."""
         if self._task is not None:
-            self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
+            await end(self._task)
 
     async def _renew(self) -> None:
         while True:

@@ -8,6 +8,7 @@ from typing import Self
 
 import asyncpg
 
+from libs.ending import end
 from libs.opsdb.connecting import FAULTS, is_away
 from libs.opsdb.projection.applying import applied_channel
 from libs.telemetry.logs import logger
@@ -38,9 +39,7 @@ class PositionWatch:
         try:
             yield watch
         finally:
-            listening.cancel()
-            with suppress(asyncio.CancelledError):
-                await listening
+            await end(listening)
 
     def seen(self, stream: str) -> int:
         """The highest position heard of."""

@@ -1,11 +1,11 @@
 """Work that goes on beside a service's handlers, and never dies unnoticed."""
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine, Iterable
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any
 
-INSIST_EVERY_S = 0.5
+from libs.ending import end
 
 
 @asynccontextmanager
@@ -21,13 +21,4 @@ async def background(*work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
     async with asyncio.TaskGroup() as group:
         tasks = [group.create_task(each) for each in work]
         yield
-        await _end(tasks)
-
-
-async def _end(tasks: Iterable[asyncio.Task[None]]) -> None:
-    """Cancel until it is heard: `asyncio.wait_for` of Python 3.11 can lose a cancellation (see `libs.bus.repeating`)."""
-    left = set(tasks)
-    while left:
-        for task in left:
-            task.cancel()
-        _, left = await asyncio.wait(left, timeout=INSIST_EVERY_S)
+        await end(*tasks)

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING
 
+from libs.ending import end
 from libs.storage.s3_download import READ_SIZE, ObjectStream, batches
 
 if TYPE_CHECKING:
@@ -90,8 +91,7 @@ async def reading(stream: ObjectStream) -> AsyncIterator[io.BufferedReader]:
     try:
         yield io.BufferedReader(raw, READ_SIZE)
     finally:
-        filling.cancel()
-        await asyncio.gather(filling, return_exceptions=True)
+        await end(filling)
         raw.feed(_End(OSError("the stream was closed while it was read")))
 
 

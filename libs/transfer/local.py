@@ -85,7 +85,7 @@ class LocalEngine:
             stack.push_async_callback(asyncio.to_thread, pool.shutdown)
             run = _Run(self._settings, pool, meter, limit, cancel or Cancel())
             teller = asyncio.create_task(tell(meter, progress))
-            stack.push_async_callback(_end, teller)
+            stack.push_async_callback(end, teller)
             outcomes = await run.all(items)
         progress(meter.read())
         return TransferReport(tuple(outcomes), time.monotonic() - started)
@@ -197,9 +197,3 @@ def _check_distinct(items: Sequence[TransferItem]) -> None:
         raise UserError(
             "transfer_items_clash", "two items share an id or a destination", "Name each item and place once."
         )
-
-
-async def _end(task: asyncio.Task[None]) -> None:
-    task.cancel()
-    with suppress(asyncio.CancelledError):
-        await task

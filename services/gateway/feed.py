@@ -17,6 +17,7 @@ from nats.js.errors import NotFoundError
 from contracts.envelope import BadEnvelope, Envelope
 from libs.bus.reading import read_batches
 from libs.bus.stored import StoredMessage
+from libs.ending import end
 from libs.errors import Retriable, UserError
 from libs.telemetry.logs import logger
 
@@ -145,9 +146,7 @@ class Feed:
             yield
         finally:
             self._open = False
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await end(*tasks)
             for listener in tuple(self._listeners):
                 listener.close()
 

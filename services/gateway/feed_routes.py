@@ -5,6 +5,7 @@ import asyncio
 from fastapi import APIRouter, Request, Response
 from starlette.types import Receive, Scope, Send
 
+from libs.ending import end
 from services.gateway.feed import Feed, Listener, Positions, cursor_of, read_cursor
 
 SIGN_OF_LIFE_S = 10.0
@@ -38,9 +39,7 @@ class FeedResponse(Response):
                 if over.done():
                     await asyncio.wait({writing}, timeout=1.0)
             finally:
-                for task in (writing, leaving, over):
-                    task.cancel()
-                await asyncio.gather(writing, leaving, over, return_exceptions=True)
+                await end(writing, leaving, over)
         if writing.done() and not writing.cancelled() and (error := writing.exception()):
             raise error
 

@@ -2,11 +2,12 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
 
 from libs.errors import ChasquiError
+from libs.service.background import background
 from libs.telemetry.logs import logger
 from libs.transfer.sweep import sweep
 from services.verifier.quarantine import clear_old
@@ -35,13 +36,8 @@ async def clearing(
                 await _clear(buffer, keep)
             await asyncio.sleep(every.total_seconds())
 
-    task = asyncio.create_task(forever())
-    try:
+    async with background(forever()):
         yield
-    finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
 
 
 async def _clear(buffer: Path, keep: timedelta) -> None:

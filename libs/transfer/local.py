@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
 
+from libs.ending import end
 from libs.errors import ChasquiError, Permanent, Retriable, UserError
 from libs.storage.files import full_or
 from libs.transfer.copying import Pace

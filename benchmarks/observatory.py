@@ -10,8 +10,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from uuid import UUID
 
-import httpx
-
 from commands.demo.tracking import Tracker
 from commands.demo.watching import Watch, watching
 from commands.filing_client import FilingClient
@@ -75,25 +73,7 @@ async def observatory() -> AsyncIterator[Observatory]:
             ):
                 source = stands.places["chile"].disk("chile-source").path / INSTRUMENT
                 source.mkdir(parents=True, exist_ok=True)
-                await _ready(stands)
+                assert await stands.until_ready() == ()
                 yield Observatory(stands, watch, filing, source, folder)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-
-
-async def _ready(stands: Standing) -> None:
-    """Wait until every service of every site says that it is alive."""
-    gateways = [str(urls.gateway) for urls in stands.urls().values()]
-    wanted = {worker.task.service for worker in stands.supervisor.workers}
-    async with httpx.AsyncClient(timeout=10) as http:
-        while True:
-            alive: set[str] = set()
-            for gateway in gateways:
-                try:
-                    answer = await http.get(f"{gateway}/status")
-                    alive |= set(answer.json().get("services", {}))
-                except (httpx.HTTPError, ValueError):
-                    continue
-            if wanted <= alive:
-                return
-            await asyncio.sleep(0.2)

@@ -10,7 +10,7 @@ import uvloop
 
 from commands.services import load
 from libs.errors import ChasquiError
-from libs.service.lifeline import die_with_parent
+from libs.service.lifeline import die_with
 from libs.service.running import run
 from libs.service.service import Place
 from libs.telemetry import logs
@@ -24,7 +24,7 @@ class Task:
         service: The service's name.
         place: Where it runs.
         log: Where its output goes; None keeps the terminal.
-        parent: The process it must not outlive; None to live on its own.
+        supervisor: The process it must not outlive; None to live on its own.
     """
 
     service: str
@@ -32,14 +32,14 @@ class Task:
     log: Path | None = None
     log_format: logs.LogFormat = logs.LogFormat.JSON
     log_level: str = "INFO"
-    supervised: bool = False
+    supervisor: int | None = None
 
 
 def main(task: Task) -> None:
     """Run the service until it is told to stop; exit status 1 if it fails."""
-    if task.supervised:
+    if task.supervisor is not None:
         os.setsid()  # Ctrl-C in the terminal is for the supervisor, which stops services in order
-        die_with_parent()
+        die_with(task.supervisor)
     if task.log is not None:
         _redirect(task.log)
     logs.configure(level=task.log_level, style=task.log_format)

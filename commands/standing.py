@@ -1,7 +1,9 @@
 """A deployment on this machine, from its servers to its services: what `up` and `demo` share."""
 
 import asyncio
+import os
 import signal
+import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -11,6 +13,9 @@ from commands.child import Task
 from commands.embedding import servers_of
 from commands.founding import found, services_at
 from commands.supervising import Supervisor, Worker
+from contracts.subjects import heartbeat_bucket
+from libs.bus.buckets import read_bucket
+from libs.bus.connection import connect
 from libs.errors import UserError
 from libs.service.service import Place
 from libs.sites.credentials import Credentials
@@ -40,7 +45,9 @@ class Standing:
     def start(self, site: str, service: str) -> Worker:
         """Start one service process; its log is ``logs/<site>-<service>.log``."""
         log = self.workdir.logs / f"{site}-{service}.log"
-        return self.supervisor.start(Task(service=service, place=self.places[site], log=log, supervised=True))
+        return self.supervisor.start(
+            Task(service=service, place=self.places[site], log=log, supervisor=os.getpid())
+        )
 
     def start_all(self, *, but: Sequence[str] = ()) -> None:
         """Start what every site needs, except the named services."""
@@ -48,6 +55,26 @@ class Standing:
             for service in services_at(self.deployment, site):
                 if service.name not in but:
                     self.start(site, service.name)
+
+    async def until_ready(self, within_s: float = 60.0) -> tuple[str, ...]:
+        """Wait until every service that was started says that it is alive.
+
+        Returns:
+            Those that do not within `within_s` seconds, as ``service@site``: see their logs.
+        """
+        missing = {worker.name for worker in self.supervisor.workers}
+        deadline = time.monotonic() + within_s
+        async with AsyncExitStack() as stack:
+            clients = {}
+            for site, place in self.places.items():
+                clients[site] = await connect(place.bus_address(), name="up")
+                stack.push_async_callback(clients[site].close)
+            while missing and time.monotonic() < deadline:
+                for site, client in clients.items():
+                    alive = await read_bucket(client, heartbeat_bucket(site))
+                    missing -= {f"{facts.get('service')}@{site}" for facts in alive.values()}
+                await asyncio.sleep(0.1)
+        return tuple(sorted(missing))
 
     def urls(self) -> dict[str, SiteUrls]:
         """Where the HTTP services of each site answer."""

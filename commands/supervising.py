@@ -1,8 +1,7 @@
 """Service processes: started from one warm parent, watched, started again when they die, stopped in order.
 
 They are forked by `multiprocessing`'s fork server, which has imported what they share: fifteen services start in
-the time of one, and share its memory. None outlives the supervisor, however it ends: the fork server notices its
-death, and each service notices the fork server's.
+the time of one, and share its memory. None outlives the supervisor, however it ends (`libs.service.lifeline`).
 """
 
 import asyncio

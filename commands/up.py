@@ -30,6 +30,10 @@ async def run(
         stands = await context.__aenter__()
     try:
         stands.start_all()
+        with console.status("starting services"):
+            late = await stands.until_ready()
+        for name in late:
+            console.print(f"{name} is not ready yet; see {stands.workdir.logs}", style="yellow")
         if as_json:
             print(_as_json(stands), flush=True)
         console.print(_table(stands))

@@ -1,23 +1,36 @@
-"""Dying with one's parent: a service whose supervisor is killed must not stay behind."""
+"""Dying with one's supervisor: a service whose supervisor is killed must not stay behind.
 
-import ctypes
+The supervisor is not the parent: services are forked by a fork server, which lives as long as they do. So each
+service watches the supervisor itself, through a pidfd, which becomes readable when that very process has ended.
+"""
+
 import os
+import select
 import signal
+import threading
+import time
 
-PR_SET_PDEATHSIG = 1
+GRACE_S = 10.0
 
 
-def die_with_parent(death: signal.Signals = signal.SIGTERM) -> None:
-    """Ask the kernel for `death` when the process that forked this one ends.
-
-    The signal follows the forking *thread*: fork from a thread that lives as long as its process.
+def die_with(supervisor: int) -> None:
+    """End this process when `supervisor` ends: SIGTERM at once, SIGKILL after a grace time.
 
     Raises:
-        OSError: The kernel refuses (it is no Linux).
-        SystemExit: The parent is gone already.
+        SystemExit: The supervisor is gone already.
+        OSError: The kernel has no pidfds (Linux before 5.3, or no Linux).
     """
-    parent = os.getppid()
-    if ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, int(death), 0, 0, 0) != 0:
-        raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG) failed")
-    if os.getppid() != parent or parent == 1:
-        raise SystemExit(1)
+    try:
+        watched = os.pidfd_open(supervisor)
+    except ProcessLookupError:
+        raise SystemExit(1) from None
+    threading.Thread(target=_watch, args=(watched,), name="lifeline", daemon=True).start()
+
+
+def _watch(watched: int) -> None:
+    poll = select.poll()
+    poll.register(watched, select.POLLIN)
+    poll.poll()
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(GRACE_S)
+    os.kill(os.getpid(), signal.SIGKILL)

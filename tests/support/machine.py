@@ -123,8 +123,8 @@ class Machine:
 
 
 @asynccontextmanager
-async def up(folder: Path, *words: str) -> AsyncIterator[Machine]:
-    """Run `chasqui up` while the block lasts, end it with SIGTERM, and see that it leaves nothing behind."""
+async def up(folder: Path, *words: str, end: signal.Signals = signal.SIGTERM) -> AsyncIterator[Machine]:
+    """Run `chasqui up` while the block lasts, end it with a signal, and see that it leaves nothing behind."""
     workdir = Workdir(folder)
     process = chasqui("up", *words, "--workdir", str(folder), "--json")
     try:
@@ -141,7 +141,7 @@ async def up(folder: Path, *words: str) -> AsyncIterator[Machine]:
             yield machine
     finally:
         with ended(process):
-            process.send_signal(signal.SIGTERM)
+            process.send_signal(end)
     assert wait_until_gone(folder) == []
 
 

@@ -2,7 +2,9 @@
 
 import asyncio
 import os
+import shutil
 import signal
+import tempfile
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -23,6 +25,9 @@ from libs.sites.loading import load
 from libs.sites.models import Deployment
 from libs.sites.running import Running, SiteUrls, announced
 from libs.sites.workdir import Workdir, WorkdirLock
+
+LONGEST_SOCKET_FOLDER = 70
+"""Bytes: the kernel takes 107 for the path of a socket, of which multiprocessing adds 33."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +119,7 @@ async def standing(
         )
     async with AsyncExitStack() as stack:
         stack.enter_context(WorkdirLock(workdir))
+        _keep_temporary_files_in(workdir.run)
         supervisor = Supervisor()
         supervisor.warm_up()
         servers = await stack.enter_async_context(servers_of(deployment, workdir, environment, chosen))
@@ -124,6 +130,14 @@ async def standing(
         running = Running.here(servers.deployment, chosen, stands.urls(), config)
         stack.enter_context(announced(workdir, running, credentials))
         yield stands
+
+
+def _keep_temporary_files_in(folder: Path) -> None:
+    """Let the fork server's socket lie in the work directory, and clear those that killed supervisors left."""
+    for left in folder.glob("pymp-*"):
+        shutil.rmtree(left, ignore_errors=True)
+    if len(os.fsencode(folder)) <= LONGEST_SOCKET_FOLDER:
+        tempfile.tempdir = str(folder)
 
 
 async def until_signal() -> None:

@@ -6,15 +6,18 @@ closed to others (a checkout in /root, a temporary folder):
 1. A user namespace in which root is called by an unprivileged uid. Nothing changes hands: the data stays
    root's, and the process has root's file access but none of its capabilities.
 2. A real unprivileged user who keeps CAP_DAC_OVERRIDE; the data folder is given to that user. It works in
-   containers that forbid user namespaces. Folders above the data folder are not touched in either case.
+   containers that forbid user namespaces, if that user can reach PostgreSQL's programs by itself. Folders above
+   the data folder are not touched in either case.
 
 A user without an entry in the password database, whom `initdb` refuses, is helped by the first way too.
 """
 
 import os
 import pwd
+import stat
 from dataclasses import dataclass
 from enum import Enum
+from pathlib import Path
 
 from libs.errors import UserError
 
@@ -85,6 +88,25 @@ def _unprivileged(users: list[pwd.struct_passwd]) -> pwd.struct_passwd:
     raise UserError("no_unprivileged_user", "/etc/passwd names no user but root", remedy)
 
 
+def reachable(program: Path, identity: Identity) -> bool:
+    """Whether PostgreSQL, as `identity`, believes that it may execute `program`.
+
+    It asks access(2), which knows nothing of a changed user's capabilities: for the second way every folder
+    above the program must be open to that user.
+    """
+    if identity.way is not Way.SETUID:
+        return True
+    return all(_may_pass(step.stat(), identity) for step in (program, *program.parents))
+
+
+def _may_pass(status: os.stat_result, identity: Identity) -> bool:
+    if status.st_uid == identity.uid:
+        return bool(status.st_mode & stat.S_IXUSR)
+    if status.st_gid == identity.gid:
+        return bool(status.st_mode & stat.S_IXGRP)
+    return bool(status.st_mode & stat.S_IXOTH)
+
+
 def own_candidates() -> tuple[Identity, ...]:
     """Return the candidates for the present user of this machine."""
     return candidates(os.geteuid(), os.getegid(), pwd.getpwall())
@@ -96,5 +118,6 @@ def refused(last_words: str) -> UserError:
         "postgres_refuses_user",
         f"PostgreSQL does not run as this user, and no other identity could be taken:\n{last_words}\n",
         "Start as an ordinary user with an entry in /etc/passwd, allow user namespaces (sysctl "
-        "user.max_user_namespaces), or grant root CAP_SETUID, CAP_SETGID, CAP_CHOWN and CAP_DAC_OVERRIDE.",
+        "user.max_user_namespaces), or grant root CAP_SETUID, CAP_SETGID, CAP_CHOWN and CAP_DAC_OVERRIDE and install "
+        "below folders that others may pass.",
     )

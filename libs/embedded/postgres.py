@@ -148,7 +148,11 @@ class EmbeddedPostgres(EmbeddedServer):
     async def _choose_identity(self) -> Identity:
         """Return the first identity under which PostgreSQL's program can be executed at all."""
         words = ""
+        program = postgres_programs() / "initdb"
         for identity in identities.own_candidates():
+            if not await asyncio.to_thread(identities.reachable, program, identity):
+                words += f"\n{program} is below a folder that user {identity.uid} may not pass"
+                continue
             code, words = await self._run_program("postgres", ("--version",), identity)
             if code == 0:
                 return identity

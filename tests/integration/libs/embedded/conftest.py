@@ -9,7 +9,9 @@ from pathlib import Path
 import psutil
 import pytest
 
+from libs.embedded.identity import Identity, Way, reachable
 from libs.embedded.launch import __file__ as launcher
+from libs.embedded.postgres import postgres_programs
 from libs.embedded.process import SAME_IDENTITY
 
 ROOT = Path(__file__).parents[4]
@@ -98,14 +100,18 @@ def ordinary_identity() -> str:
     """An ordinary user in the launcher's words: another one for root, otherwise the present one."""
     if os.geteuid() != 0:
         return SAME_IDENTITY
-    return f"setuid:{ORDINARY_UID}:{ORDINARY_UID}"
+    ordinary = Identity(Way.SETUID, ORDINARY_UID, ORDINARY_UID)
+    if reachable(postgres_programs() / "initdb", ordinary):
+        return ordinary.words
+    # The checkout is below a folder of root's alone: there, nobody else can start anything from it.
+    return Identity(Way.NAMESPACE, ORDINARY_UID, ORDINARY_UID).words
 
 
 @pytest.fixture
-def ordinary_folder(tmp_path: Path) -> Path:
+def ordinary_folder(tmp_path: Path, ordinary_identity: str) -> Path:
     """A folder that the ordinary user owns."""
     folder = tmp_path / "ordinary"
     folder.mkdir()
-    if os.geteuid() == 0:
+    if ordinary_identity.startswith(Way.SETUID.value):
         os.chown(folder, ORDINARY_UID, ORDINARY_UID)
     return folder

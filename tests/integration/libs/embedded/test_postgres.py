@@ -10,14 +10,15 @@ import psutil
 import pytest
 
 from libs.embedded import identity
-from libs.embedded.identity import Identity, Way
-from libs.embedded.postgres import EmbeddedPostgres
+from libs.embedded.identity import Identity, Way, reachable
+from libs.embedded.postgres import EmbeddedPostgres, postgres_programs
 from libs.errors import UserError
 
 pytestmark = pytest.mark.integration
 
 STAND_IN = (pwd.getpwnam("nobody").pw_uid, pwd.getpwnam("nobody").pw_gid)
-OWN_WAYS = (Way.NAMESPACE, Way.SETUID if os.geteuid() == 0 else Way.SAME)
+OPEN = reachable(postgres_programs() / "initdb", Identity(Way.SETUID, *STAND_IN))
+OWN_WAYS = (Way.NAMESPACE, Way.SAME if os.geteuid() else Way.SETUID if OPEN else Way.NAMESPACE)
 
 
 async def value(dsn: str, query: str) -> object:
@@ -100,7 +101,7 @@ async def test_two_side_by_side_and_one_twice(tmp_path: Path) -> None:
             await EmbeddedPostgres(tmp_path / "one").start()
 
 
-@pytest.mark.parametrize("ways", [OWN_WAYS, OWN_WAYS[::-1]], ids=lambda ways: "-".join(w.value for w in ways))
+@pytest.mark.parametrize("ways", [OWN_WAYS, OWN_WAYS[::-1]], ids=["first", "last"])
 async def test_every_way_works_below_a_closed_folder_on_the_same_data(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ways: tuple[Way, Way]
 ) -> None:
@@ -118,6 +119,16 @@ async def test_every_way_works_below_a_closed_folder_on_the_same_data(
             seen = psutil.Process(server.pids[0]).uids().effective
             assert seen == (STAND_IN[0] if way is Way.SETUID else os.geteuid())
     assert (closed.stat().st_mode & 0o777, closed.stat().st_uid) == (0o700, os.geteuid())
+
+
+def test_a_changed_user_must_reach_the_programs_by_itself(tmp_path: Path) -> None:
+    program = tmp_path / "closed" / "bin" / "initdb"
+    program.parent.mkdir(parents=True)
+    program.touch(mode=0o755)
+    stranger = Identity(Way.SETUID, *STAND_IN)
+    (tmp_path / "closed").chmod(0o700)
+    assert not reachable(program, stranger)
+    assert reachable(program, Identity(Way.NAMESPACE, *STAND_IN))
 
 
 async def test_no_identity_at_all_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,7 +1,9 @@
 """The `chasqui` command: parses words, calls one function of one module, shows errors with their remedy."""
 
+import asyncio
 import json
 import os
+import signal
 import sys
 from collections.abc import Coroutine
 from pathlib import Path
@@ -17,7 +19,7 @@ from libs.sites.workdir import Workdir
 ROOT = Path(__file__).resolve().parent.parent
 DEMO_CONFIG = ROOT / "deploy" / "demo.yaml"
 EXAMPLES = ROOT / "examples" / "data"
-INTERRUPTED = 130
+INTERRUPTED, TERMINATED = 130, 143
 
 app = typer.Typer(
     name="chasqui",
@@ -50,7 +52,7 @@ def main() -> None:
     """Run the command line; every error of ours becomes one message and an exit status."""
     as_json = "--json" in sys.argv
     try:
-        app(standalone_mode=False)
+        status = app(standalone_mode=False)  # Typer returns the status of an Exit instead of raising it
     except ChasquiError as error:
         _show(error, as_json=as_json)
         sys.exit(2 if isinstance(error, UserError) else 1)
@@ -58,12 +60,15 @@ def main() -> None:
         sys.exit(stop.exit_code)
     except (KeyboardInterrupt, typer.Abort):
         sys.exit(INTERRUPTED)
+    except asyncio.CancelledError:
+        sys.exit(TERMINATED)
     except Exception as error:
         shown = getattr(error, "show", None)
         if shown is None:
             raise
         shown()  # a usage error of Typer's: it knows the command's usage line
         sys.exit(2)
+    sys.exit(status if isinstance(status, int) else 0)
 
 
 def _show(error: ChasquiError, *, as_json: bool) -> None:
@@ -77,12 +82,21 @@ def _show(error: ChasquiError, *, as_json: bool) -> None:
 
 
 def _run(work: Coroutine[Any, Any, int]) -> None:
-    """Run to the end on a fast event loop; a non-zero result is the exit status."""
+    """Run to the end on a fast event loop; a non-zero result is the exit status.
+
+    SIGTERM ends it as Ctrl-C does: what was started is stopped in order.
+    """
     import uvloop
 
-    status = uvloop.run(work)
+    status = uvloop.run(_terminable(work))
     if status:
         raise typer.Exit(status)
+
+
+async def _terminable(work: Coroutine[Any, Any, int]) -> int:
+    if (task := asyncio.current_task()) is not None:
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    return await work
 
 
 def _workdir(chosen: Path | None) -> Workdir:

@@ -127,12 +127,14 @@ def test_an_interrupted_demo_leaves_nothing_running(
 ) -> None:
     work = tmp_path / "work"
     process = chasqui("demo", "--workdir", str(work), "--keep")
-    time.sleep(after_s)
+    time.sleep(after_s)  # in the middle of starting, of travelling, or of waiting for a signal
     assert process.poll() is None
     with ended(process):
         process.send_signal(number)
     assert wait_until_gone(work) == []
-    assert process.returncode != 0
+    assert process.returncode in {0, 130, 143, -signal.SIGTERM, -signal.SIGKILL}
+    if after_s < 2:
+        assert process.returncode != 0
 
 
 def test_two_demos_side_by_side(tmp_path: Path) -> None:

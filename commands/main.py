@@ -7,12 +7,13 @@ import signal
 import sys
 from collections.abc import Coroutine
 from pathlib import Path
-from typing import Annotated, Any, Optional
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.text import Text
 
+from contracts.problems import Problem
 from libs.errors import ChasquiError, UserError
 from libs.sites.workdir import Workdir
 
@@ -29,11 +30,11 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-config_app = typer.Typer(help="The deployment file.", no_args_is_help=True)
+config_app = typer.Typer(help="Look at a deployment file: chasqui config check.", no_args_is_help=True)
 app.add_typer(config_app, name="config")
 
 WorkdirOption = Annotated[
-    Optional[Path],  # noqa: UP045  Typer reads it
+    Path | None,
     typer.Option(
         "--workdir",
         help="Where everything is kept, and how commands find each other. "
@@ -41,44 +42,53 @@ WorkdirOption = Annotated[
     ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for scripts on standard output.")]
-SiteOption = Annotated[Optional[str], typer.Option("--site", help="Ask this site only.")]  # noqa: UP045
+SiteOption = Annotated[str | None, typer.Option("--site", help="Ask this site only.")]
 ConfigOption = Annotated[
-    Optional[Path],  # noqa: UP045
+    Path | None,
     typer.Argument(help="The deployment file; the demo's if left out.", show_default=False),
 ]
 
 
 def main() -> None:
-    """Run the command line; every error of ours becomes one message and an exit status."""
+    """Run the command line; every error of ours becomes one message and an exit status.
+
+    The status is 0 if it is done, 1 if it could not be done, 2 if the words or the configuration are wrong, 130 if
+    it was interrupted.
+    """
     as_json = "--json" in sys.argv
     try:
-        status = app(standalone_mode=False)  # Typer returns the status of an Exit instead of raising it
+        status = app(standalone_mode=False)
     except ChasquiError as error:
-        _show(error, as_json=as_json)
+        _show(error.problem, as_json=as_json)
         sys.exit(2 if isinstance(error, UserError) else 1)
-    except typer.Exit as stop:
-        sys.exit(stop.exit_code)
     except (KeyboardInterrupt, typer.Abort):
         sys.exit(INTERRUPTED)
-    except asyncio.CancelledError:
-        sys.exit(TERMINATED)
-    except Exception as error:
-        shown = getattr(error, "show", None)
-        if shown is None:
-            raise
-        shown()  # a usage error of Typer's: it knows the command's usage line
+    except typer.TyperException as error:
+        getattr(error, "show", lambda: None)()  # an error of usage knows its command's usage line
+        _print_error(_usage_problem(error), as_json=as_json)
         sys.exit(2)
-    sys.exit(status if isinstance(status, int) else 0)
+    sys.exit(status)  # standalone_mode=False makes typer.Exit a returned number
 
 
-def _show(error: ChasquiError, *, as_json: bool) -> None:
-    problem = error.problem
-    if as_json:
-        print(json.dumps({"error": problem.model_dump()}))
+def _usage_problem(error: typer.TyperException) -> Problem:
+    return Problem(
+        code="usage",
+        reason=error.format_message(),
+        remedy="Put --help behind the command to see how it is used.",
+    )
+
+
+def _show(problem: Problem, *, as_json: bool) -> None:
+    _print_error(problem, as_json=as_json)
     console = Console(stderr=True)
     console.print(Text(f"Error: {problem.reason}", style="bold red"), soft_wrap=True)
     console.print(Text(f"Remedy: {problem.remedy}"), soft_wrap=True)
     console.print(Text(f"({problem.code})", style="dim"))
+
+
+def _print_error(problem: Problem, *, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps({"error": problem.model_dump()}))
 
 
 def _run(work: Coroutine[Any, Any, int]) -> None:
@@ -129,13 +139,18 @@ def demo(
 def up(
     config: ConfigOption = None,
     workdir: WorkdirOption = None,
-    site: Annotated[Optional[list[str]], typer.Option(help="Only this site; may be repeated.")] = None,  # noqa: UP045
+    site: Annotated[list[str] | None, typer.Option(help="Only this site; may be repeated.")] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Run all services of one or more sites on this machine, until Ctrl-C.
 
     Servers that the deployment calls embedded are started, too, on the data they left when they last ran.
-    A service that dies is started again.
+    A service that dies is started again. It prints where each site takes files and shows its live page; every
+    other command finds it by --workdir.
+
+    chasqui up                                  the demo's two sites
+
+    chasqui up my-observatory.yaml --site chile
     """
     from commands.up import run
 
@@ -155,14 +170,17 @@ def run(
     service: Annotated[str, typer.Argument(help="The service, for example packager.")],
     site: Annotated[str, typer.Option(help="The site it runs at.")],
     config: Annotated[
-        Optional[Path],  # noqa: UP045
+        Path | None,
         typer.Option(help="A deployment of real servers; without it, a running chasqui up is joined."),
     ] = None,
     workdir: WorkdirOption = None,
 ) -> None:
-    """Run one more instance of one service, in the foreground.
+    """Run one more instance of one service, in the foreground, until Ctrl-C.
 
-    Secrets are taken from the environment (see docs/configuration.md) or from the running chasqui up.
+    It shares the work with the instances that run already. Secrets are taken from the running chasqui up or,
+    with --config, from the environment (see docs/configuration.md).
+
+    chasqui run packager --site chile
     """
     from commands.run import run as run_service
 
@@ -185,16 +203,24 @@ def provision(
 def file(
     paths: Annotated[list[str], typer.Argument(help="Files, relative to the instrument's folder in SOURCE.")],
     instrument: Annotated[str, typer.Option(help="The instrument that wrote them.")],
-    obs_unit: Annotated[Optional[str], typer.Option(help="The planned ObsUnit.")] = None,  # noqa: UP045
-    target: Annotated[Optional[str], typer.Option(help="What was observed.")] = None,  # noqa: UP045
-    ra: Annotated[Optional[float], typer.Option(help="Right ascension, ICRS degrees.")] = None,  # noqa: UP045
-    dec: Annotated[Optional[float], typer.Option(help="Declination, ICRS degrees.")] = None,  # noqa: UP045
-    module: Annotated[Optional[str], typer.Option(help="The instrument module.")] = None,  # noqa: UP045
+    obs_unit: Annotated[str | None, typer.Option(help="The planned ObsUnit that was observed.")] = None,
+    target: Annotated[str | None, typer.Option(help="What was observed.")] = None,
+    ra: Annotated[float | None, typer.Option(help="Right ascension of the target, ICRS degrees.")] = None,
+    dec: Annotated[float | None, typer.Option(help="Declination of the target, ICRS degrees.")] = None,
+    module: Annotated[
+        str | None, typer.Option(help="The module that wrote them; the instrument's first if left out.")
+    ] = None,
     wait: Annotated[bool, typer.Option("--wait", help="Wait until everything is archived.")] = False,
     workdir: WorkdirOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """File files that are on an instrument's disk as one observation."""
+    """File files that are on an instrument's disk as one observation.
+
+    The observation is started, given these files, and finished. Paths are relative to the instrument's folder;
+    files may still be growing, the scanner waits for them.
+
+    chasqui file night/0001.fits night/0002.fits --instrument sky-camera --wait
+    """
     from commands.file import Wanted, run
 
     wanted = Wanted(tuple(paths), instrument, obs_unit, target, ra, dec, module)
@@ -212,7 +238,12 @@ def simulate(
     workdir: WorkdirOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Play an instrument: write valid FITS frames with a WCS at a given rate, and file them."""
+    """Play an instrument: write valid FITS frames with a WCS at a given rate, and file them.
+
+    The frames are written into the instrument's folder in SOURCE and filed as one observation after the other.
+
+    chasqui simulate --frames 20 --rate 5
+    """
     from commands.simulate import Play, run
 
     play = Play(instrument, frames, rate, size, per_observation, seed)
@@ -226,7 +257,10 @@ def status(
     workdir: WorkdirOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show how each running site is: services, queues, work by state, disks, the oldest unarchived file."""
+    """Show how each running site is: services, queues, work by state, disks, the oldest unarchived file.
+
+    The exit status is 0 if every site answers, 1 otherwise.
+    """
     from commands.status import status as show
 
     _run(show(_workdir(workdir), site=site, as_json=as_json, watch=watch))
@@ -242,7 +276,11 @@ def explain(
     workdir: WorkdirOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Tell where something is, why, and what it waits for."""
+    """Tell where something is, why, and what it waits for.
+
+    With its copies, its problem and what to do about it, and everything that happened to it. Ids are what
+    chasqui file, simulate, stage and the live page show.
+    """
     from commands.explain import explain as show
 
     _run(show(_workdir(workdir), wanted, site=site, as_json=as_json))
@@ -251,15 +289,26 @@ def explain(
 @app.command()
 def stage(
     ids: Annotated[list[str], typer.Argument(help="Observations, packages and files, in any mixture.")],
-    location: Annotated[Optional[str], typer.Option(help="The PROCESSING location.")] = None,  # noqa: UP045
-    keep_for: Annotated[Optional[float], typer.Option(help="Seconds to keep it once it is there.")] = None,  # noqa: UP045
+    location: Annotated[
+        str | None, typer.Option(help="The PROCESSING location; one is chosen if left out.")
+    ] = None,
+    keep_for: Annotated[
+        float | None,
+        typer.Option(
+            min=0, help="Seconds to keep it once it is there; the location's retention if left out."
+        ),
+    ] = None,
     wait: Annotated[
         bool, typer.Option("--wait", help="Wait until everything is there and verified.")
     ] = False,
     workdir: WorkdirOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Bring archived data back, unpacked and verified, to a PROCESSING location."""
+    """Bring archived data back, unpacked and verified, to a PROCESSING location.
+
+    It prints the folder, which is complete when the job is (--wait, or chasqui explain JOB). The data stays until
+    you release it or its time is up.
+    """
     from commands.stage import stage as ask
 
     _run(ask(_workdir(workdir), ids, location=location, keep_for_s=keep_for, wait=wait, as_json=as_json))
@@ -267,11 +316,11 @@ def stage(
 
 @app.command()
 def release(
-    job: Annotated[str, typer.Argument(help="The staging job.")],
+    job: Annotated[str, typer.Argument(help="The id of the staging job.")],
     workdir: WorkdirOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Say that staged data is no longer needed; the janitor clears it."""
+    """Say that staged data is no longer needed; the janitor clears it, the archive keeps it."""
     from commands.stage import release as ask
 
     _run(ask(_workdir(workdir), job, as_json=as_json))
@@ -284,7 +333,10 @@ def config_check(
     workdir: WorkdirOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Tell everything that is wrong with a deployment file, by line, with remedies."""
+    """Tell everything that is wrong with a deployment file, by line, with remedies.
+
+    The exit status is 0 if the file can be used, 1 otherwise.
+    """
     from commands.config import as_json as report_as_json
     from commands.config import check, exit_code, render
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from rich.console import Console
 
 from commands.child import Task, main
-from commands.founding import prepare_place, provision
+from commands.founding import prepare_place, provision, services_at
 from libs.errors import UserError
 from libs.service.service import Place
 from libs.sites.credentials import Credentials
@@ -21,13 +21,20 @@ def run(service: str, site: str, config: Path | None, workdir: Workdir) -> None:
     """Run one instance of a service until a signal comes.
 
     Raises:
-        UserError: ``unknown_service``, ``unknown_site``, ``not_running``, or the configuration's errors.
+        UserError: ``unknown_service``, ``unknown_site``, ``service_not_needed``, ``not_running``, or the
+            configuration's errors.
     """
     from commands.services import load as load_service
 
-    load_service(service)
+    declared, place = load_service(service), place_of(site, config, workdir)
+    if not declared.runs_at(place.deployment, site):
+        raise UserError(
+            "service_not_needed",
+            f"{site} has no work for the {service}",
+            f"Choose one of {', '.join(s.name for s in services_at(place.deployment, site))}.",
+        )
     style = LogFormat.CONSOLE if os.isatty(2) else LogFormat.JSON
-    main(Task(service=service, place=place_of(site, config, workdir), log_format=style))
+    main(Task(service=service, place=place, log_format=style))
 
 
 def place_of(site: str, config: Path | None, workdir: Workdir) -> Place:

@@ -1,7 +1,7 @@
 """The life of one instance: connect, compose, consume, until a signal says stop."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
 
 from faststream import ContextRepo, FastStream
@@ -10,6 +10,7 @@ from libs.bus.buckets import heartbeat
 from libs.bus.bus import Bus
 from libs.service.patience import patiently
 from libs.service.service import Place, Runtime, Service, instance_name
+from libs.service.signals import on_signals, signals_end_it
 from libs.telemetry import tracing
 from libs.telemetry.logs import logger
 
@@ -17,20 +18,29 @@ from libs.telemetry.logs import logger
 async def run(service: Service, place: Place, *, graceful_s: float = 10.0) -> None:
     """Run until SIGTERM or SIGINT; servers that are away are waited for.
 
+    A signal that comes while it waits for them ends it at once, for nothing is in hand.
+
     Args:
         service: What to run.
         place: Where.
         graceful_s: How long a stop waits for what is in hand.
+
+    Raises:
+        asyncio.CancelledError: A signal came before everything was there.
     """
     tracing.configure(service.name, place.site)
     bus = make_bus(service, place, graceful_s=graceful_s)
 
     @asynccontextmanager
     async def lifespan(_: ContextRepo) -> AsyncIterator[None]:
-        async with composed(service, place, bus):
+        async with AsyncExitStack() as stack:
+            with signals_end_it():
+                await stack.enter_async_context(composed(service, place, bus))
+            on_signals(app.exit)
             yield
 
-    await FastStream(bus.broker, lifespan=lifespan, logger=None).run()
+    app = FastStream(bus.broker, lifespan=lifespan, logger=None)
+    await app.run()
 
 
 @asynccontextmanager

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Final
 from uuid import UUID
 
+import aiofiles
 from fastapi import APIRouter, Request, Response
 
 from contracts.states import PreviewState
@@ -64,7 +65,9 @@ class Pictures:
 
     async def _read(self, path: str) -> bytes:
         try:
-            return await asyncio.to_thread(lambda: resolve_inside(self._folder, path).read_bytes())
+            inside = await asyncio.to_thread(resolve_inside, self._folder, path)
+            async with aiofiles.open(inside, "rb") as picture:
+                return await picture.read()
         except (OSError, UserError) as error:
             raise _no_preview(
                 "it was rendered, but its picture is not at this site: ask the gateway of the instrument's site"

@@ -119,7 +119,6 @@ async def standing(
         )
     async with AsyncExitStack() as stack:
         stack.enter_context(WorkdirLock(workdir))
-        _keep_temporary_files_in(workdir.run)
         supervisor = Supervisor()
         supervisor.warm_up()
         servers = await stack.enter_async_context(servers_of(deployment, workdir, environment, chosen))
@@ -132,8 +131,11 @@ async def standing(
         yield stands
 
 
-def _keep_temporary_files_in(folder: Path) -> None:
-    """Let the fork server's socket lie in the work directory, and clear those that killed supervisors left."""
+def keep_temporary_files_in(folder: Path) -> None:
+    """Let the fork server's socket lie in the work directory, and clear those that killed supervisors left.
+
+    It is removed when this process ends: the folder must live as long.
+    """
     for left in folder.glob("pymp-*"):
         shutil.rmtree(left, ignore_errors=True)
     if len(os.fsencode(folder)) <= LONGEST_SOCKET_FOLDER:

@@ -6,7 +6,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from commands.standing import Standing, standing, until_signal
+from commands.standing import Standing, keep_temporary_files_in, standing, until_signal
 from libs.sites.credentials import Credentials
 from libs.sites.workdir import Workdir
 
@@ -25,6 +25,8 @@ async def run(
     """
     import os
 
+    workdir.create()
+    keep_temporary_files_in(workdir.run)
     with console.status("starting servers"):
         context = standing(config, workdir, Credentials.from_environment(os.environ), sites)
         stands = await context.__aenter__()

@@ -17,7 +17,7 @@ from commands.demo.summary import S3Access, Skipped, Summary, tell
 from commands.demo.tracking import Tracker
 from commands.demo.watching import Watch, watching
 from commands.filing_client import FilingClient
-from commands.standing import Standing, standing, until_signal
+from commands.standing import Standing, keep_temporary_files_in, standing, until_signal
 from contracts.staging import StagingCompleted
 from contracts.states import LocationType
 from contracts.subjects import dead_stream
@@ -72,6 +72,7 @@ async def run(
     """
     journey = Journey(await asyncio.to_thread(read_inputs, inputs), time.monotonic())
     await asyncio.to_thread(prepare, workdir)
+    keep_temporary_files_in(workdir.run)
     tracker = Tracker()
     async with AsyncExitStack() as stack:
         with shown(console, tracker, lambda: journey.headline):

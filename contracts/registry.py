@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from pydantic import ValidationError
+from pydantic_core import from_json
 
 from contracts.base import Event
 from contracts.bundles import BundleForwarded, BundleReceived, BundleSealed
@@ -129,9 +130,20 @@ class Registry:
                     f"{type_name} cannot be read: this release knows {current.type_name()}",
                     "Upgrade this service to a release that knows the version.",
                 )
-            data = step(data)
+            data = _stepped(step, data, type_name)
             type_name = _next_version(type_name)
         return _validated(current, json.dumps(data).encode())
+
+
+def _stepped(step: Upcaster, data: dict[str, Any], type_name: str) -> dict[str, Any]:
+    try:
+        return step(data)
+    except (LookupError, TypeError, ValueError) as error:
+        raise UnreadableEvent(
+            "invalid_event",
+            f"{type_name} is not as it was published: {type(error).__name__}: {error}",
+            "Send the event as the JSON Schema of its version says.",
+        ) from error
 
 
 def _family(type_name: str) -> str:
@@ -145,7 +157,7 @@ def _next_version(type_name: str) -> str:
 
 def _json_object(body: bytes) -> dict[str, Any]:
     try:
-        data = json.loads(body)
+        data = from_json(body)
     except ValueError as error:
         raise UnreadableEvent(
             "not_json", f"the body is not JSON: {error}", "Send the event's model as JSON."

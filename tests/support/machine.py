@@ -38,9 +38,7 @@ def chasqui(*words: str, **options: Any) -> "subprocess.Popen[str]":
         cwd=ROOT,
         text=True,
         start_new_session=True,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        **options,
+        **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options},
     )
 
 

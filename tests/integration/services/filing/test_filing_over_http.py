@@ -112,11 +112,24 @@ async def test_bodies_that_are_too_large_or_no_json(road: Road) -> None:
         declared = await filing.http.post(url, content=b" " * (BODY_LIMIT + 1))
         streamed = await filing.http.post(url, content=endless())
         no_json = await filing.http.post(url, content=b"<xml/>")
+        deep = await filing.http.post(url, content=b'{"conditions":' * 50_000)
         wrong_method = await filing.http.get(url)
 
-        assert [r.status_code for r in (declared, streamed, no_json, wrong_method)] == [413, 413, 400, 405]
-        codes = [r.json()["problem"]["code"] for r in (declared, streamed, no_json, wrong_method)]
-        assert codes == ["request_too_large", "request_too_large", "not_json", "method_not_allowed"]
+        assert [r.status_code for r in (declared, streamed, no_json, deep, wrong_method)] == [
+            413,
+            413,
+            400,
+            400,
+            405,
+        ]
+        codes = [r.json()["problem"]["code"] for r in (declared, streamed, no_json, deep, wrong_method)]
+        assert codes == [
+            "request_too_large",
+            "request_too_large",
+            "not_json",
+            "not_json",
+            "method_not_allowed",
+        ]
         assert (await filing.post("start", START)).status_code == 201
 
 

@@ -15,6 +15,7 @@ from contracts.staging import (
     StagingRequested,
 )
 from libs.bus.buckets import put_progress
+from services.gateway.reading import BODY_LIMIT
 from tests.support.door import Door
 from tests.support.histories import road as history
 from tests.support.histories.road import Observation
@@ -156,3 +157,21 @@ async def test_a_site_without_processing_uses_another_ones(telescope: Door) -> N
     job = await asked(telescope, request(executed_obs_unit_ids=[UNIT.id]))
     assert job["location"] == f"{telescope.road.centre.site}-processing"
     assert job["path"] is None
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "code"),
+    [
+        (b" " * (BODY_LIMIT + 1), 413, "request_too_large"),
+        (b"[" * 100_000, 400, "not_json"),
+        (b'{"selection":' * 50_000, 400, "not_json"),
+        (b"<xml/>", 400, "not_json"),
+        (b"{}", 422, "invalid_request"),
+    ],
+    ids=["too large", "deep lists", "deep objects", "no JSON", "nothing asked for"],
+)
+async def test_bodies_that_cannot_be_read(centre: Door, body: bytes, status: int, code: str) -> None:
+    refused = await centre.http.post("/staging", content=body)
+    assert refused.status_code == status, refused.text[:500]
+    assert refused.json()["code"] == code
+    assert await centre.road.events_of(centre.place, StagingRequested) == []

@@ -1,5 +1,6 @@
 import asyncio
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -34,9 +35,9 @@ async def looked_at(road: Road, place: Place) -> SiteStatus:
         return await site_status(place, road.client(place), opsdb)
 
 
-async def explained(place: Place, wanted: object) -> Explanation:
+async def explained(place: Place, wanted: Any) -> Explanation:
     async with OpsDbReader.open(place.opsdb_dsn()) as opsdb:
-        return await explain(opsdb, wanted)  # type: ignore[arg-type]
+        return await explain(opsdb, wanted)
 
 
 async def happen(road: Road, steps: list[history.Step]) -> None:

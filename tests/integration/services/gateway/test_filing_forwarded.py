@@ -1,4 +1,5 @@
 from datetime import UTC, datetime
+from typing import Any
 from uuid import uuid4
 
 import httpx
@@ -45,7 +46,7 @@ async def check_the_road_of_requests(road: Road, door: Door, filing: httpx.Async
 
 async def check_refusals(door: Door, filing: httpx.AsyncClient) -> None:
     stranger = uuid4()
-    requests = [
+    requests: list[tuple[str, dict[str, Any]]] = [
         ("/executed_obs_units/start", {"json": {**START, "instrument": "nobody"}}),
         ("/executed_obs_units/start", {"content": b"{not json"}),
         ("/executed_obs_units/start", {"json": {"start_time": "yesterday"}}),
@@ -57,8 +58,8 @@ async def check_refusals(door: Door, filing: httpx.AsyncClient) -> None:
         ("/executed_obs_units/no-uuid/finish", {"json": END}),
     ]
     for address, body in requests:
-        here = await door.http.post(address, **body)  # type: ignore[arg-type]
-        there = await filing.post(address, **body)  # type: ignore[arg-type]
+        here = await door.http.post(address, **body)
+        there = await filing.post(address, **body)
         assert here.status_code == there.status_code, (address, body, here.text, there.text)
         assert here.json()["problem"]["code"] == there.json()["problem"]["code"], (address, body)
         assert not here.json()["accepted"]

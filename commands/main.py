@@ -53,7 +53,7 @@ def main() -> None:
     """Run the command line; every error of ours becomes one message and an exit status.
 
     The status is 0 if it is done, 1 if it could not be done, 2 if the words or the configuration are wrong, 130 if
-    it was interrupted.
+    it was interrupted, 143 if it was terminated.
     """
     as_json = "--json" in sys.argv
     try:
@@ -104,9 +104,25 @@ def _run(work: Coroutine[Any, Any, int]) -> None:
 
 
 async def _terminable(work: Coroutine[Any, Any, int]) -> int:
-    if (task := asyncio.current_task()) is not None:
-        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
-    return await work
+    """Cancel `work` at the first SIGINT or SIGTERM; whatever its clean-up then raises, that is how it ended."""
+    told: list[signal.Signals] = []
+    task = asyncio.current_task()
+
+    def stop(number: signal.Signals) -> None:
+        told.append(number)
+        if task is not None and len(told) == 1:
+            task.cancel()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop, number)
+    try:
+        return await work
+    except BaseException as error:
+        if not told:
+            raise
+        if not isinstance(error, asyncio.CancelledError):
+            Console(stderr=True).print(Text(f"while stopping: {error!r}", style="dim"), soft_wrap=True)
+        return 128 + told[0]
 
 
 def _workdir(chosen: Path | None) -> Workdir:

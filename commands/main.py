@@ -20,7 +20,7 @@ from libs.sites.workdir import Workdir
 ROOT = Path(__file__).resolve().parent.parent
 DEMO_CONFIG = ROOT / "deploy" / "demo.yaml"
 EXAMPLES = ROOT / "examples" / "data"
-INTERRUPTED, TERMINATED = 130, 143
+INTERRUPTED = 130
 
 app = typer.Typer(
     name="chasqui",

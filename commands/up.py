@@ -1,6 +1,9 @@
 """`chasqui up`: a deployment on this machine until a signal comes."""
 
+import json
+import os
 from collections.abc import Sequence
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 from rich.console import Console
@@ -23,14 +26,12 @@ async def run(
         console: For people.
         as_json: Also print one JSON object when everything is started.
     """
-    import os
-
     workdir.create()
     keep_temporary_files_in(workdir.run)
-    with console.status("starting servers"):
-        context = standing(config, workdir, Credentials.from_environment(os.environ), sites)
-        stands = await context.__aenter__()
-    try:
+    given = Credentials.from_environment(os.environ)
+    async with AsyncExitStack() as stack:
+        with console.status("starting servers"):
+            stands = await stack.enter_async_context(standing(config, workdir, given, sites))
         stands.start_all()
         with console.status("starting services"):
             late = await stands.until_ready()
@@ -42,8 +43,6 @@ async def run(
         console.print("Everything runs; Ctrl-C stops it. Try: chasqui status", style="cyan")
         await until_signal()
         console.print("stopping", style="dim")
-    finally:
-        await context.__aexit__(None, None, None)
     return 0
 
 
@@ -58,8 +57,6 @@ def _table(stands: Standing) -> Table:
 
 
 def _as_json(stands: Standing) -> str:
-    import json
-
     return json.dumps(
         {
             "workdir": str(stands.workdir.path),

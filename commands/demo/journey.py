@@ -153,9 +153,9 @@ async def _bring_back(
 
 async def _cleared(stands: Standing, source: Path, files: tuple[FoundFile, ...]) -> bool:
     buffers = tuple(
-        location.path  # type: ignore[union-attr]  # buffers are on disk
+        stands.deployment.disk(name).path
         for site in stands.places
-        for location in stands.deployment.site(site).locations_of(LocationType.BUFFER).values()
+        for name in stands.deployment.site(site).locations_of(LocationType.BUFFER)
     )
     fewest, since = -1, time.monotonic()
     while True:

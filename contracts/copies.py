@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from contracts.base import ByteCount, Event, Message, Name, Parted, RelativePath, Utc, derived_id
+from contracts.base import ByteCount, Event, Message, Name, Parted, RelativePath, Sha256, Utc, derived_id
 from contracts.problems import Problem
 from contracts.states import CopyKind
 
@@ -66,6 +66,26 @@ class DeletionRefused(Parted):
         return self.location
 
 
+class DeletionScheduled(Parted):
+    """These copies are about to be deleted: said before anything is touched, so that the log knows the intent.
+
+    `batch` is that of the CopyDeleted or the refusals that follow.
+    """
+
+    entity = "copy"
+    fact = "deletion_scheduled"
+
+    location: Name
+    batch: UUID
+    copies: tuple[CopyRef, ...]
+
+    def identity(self) -> tuple[object, ...]:
+        return (self.location, self.batch, self.part)
+
+    def about(self) -> str:
+        return self.location
+
+
 class CopyScrubbed(Event):
     """An archive copy was read in full again; `problem` is None if it is still whole."""
 
@@ -78,6 +98,53 @@ class CopyScrubbed(Event):
 
     def identity(self) -> tuple[object, ...]:
         return (self.copy_ref.entity_id, self.copy_ref.location, self.scrubbed_at)
+
+    def about(self) -> UUID:
+        return self.copy_ref.entity_id
+
+
+class CopyRepaired(Event):
+    """A damaged or missing archive copy was written anew from a good one, and read back.
+
+    Attributes:
+        cause: The id of the CopyScrubbed that found the damage.
+        repaired_from: The location of the copy that was read for it.
+        sha256: Of the bytes that were read back.
+    """
+
+    entity = "copy"
+    fact = "repaired"
+
+    copy_ref: CopyRef
+    cause: UUID
+    repaired_from: Name
+    repaired_at: Utc
+    sha256: Sha256
+
+    def identity(self) -> tuple[object, ...]:
+        return (self.copy_ref.entity_id, self.copy_ref.location, self.cause)
+
+    def about(self) -> UUID:
+        return self.copy_ref.entity_id
+
+
+class CopyUnrepairable(Event):
+    """A damaged or missing archive copy, and no good copy to write it anew from: an alarm.
+
+    Attributes:
+        cause: The id of the CopyScrubbed that found the damage.
+        problem: What was looked for, where, and what was found.
+    """
+
+    entity = "copy"
+    fact = "unrepairable"
+
+    copy_ref: CopyRef
+    cause: UUID
+    problem: Problem
+
+    def identity(self) -> tuple[object, ...]:
+        return (self.copy_ref.entity_id, self.copy_ref.location, self.cause)
 
     def about(self) -> UUID:
         return self.copy_ref.entity_id

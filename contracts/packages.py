@@ -158,6 +158,29 @@ class PackageCorrupted(Event):
         return self.package.package_id
 
 
+class PackageFailed(Event):
+    """A package was given up where it is; the message that led to it is among the dead letters.
+
+    Attributes:
+        cause: The id of the event that could not be followed.
+        service: Who gave it up.
+    """
+
+    entity = "package"
+    fact = "failed"
+
+    package_id: UUID
+    cause: UUID
+    service: Name
+    problem: Problem
+
+    def identity(self) -> tuple[object, ...]:
+        return (self.package_id, self.cause, self.service)
+
+    def about(self) -> UUID:
+        return self.package_id
+
+
 class ProofMode(StrEnum):
     """How it was proven that an archive holds a package."""
 

@@ -14,7 +14,14 @@ from pydantic_core import from_json
 
 from contracts.base import Event
 from contracts.bundles import BundleForwarded, BundleReceived, BundleSealed
-from contracts.copies import CopyDeleted, CopyScrubbed, DeletionRefused
+from contracts.copies import (
+    CopyDeleted,
+    CopyRepaired,
+    CopyScrubbed,
+    CopyUnrepairable,
+    DeletionRefused,
+    DeletionScheduled,
+)
 from contracts.deployment import DeploymentApplied
 from contracts.files import (
     AssetRendered,
@@ -27,11 +34,14 @@ from contracts.files import (
     RenderFailed,
     ResultsFiled,
 )
+from contracts.holds import HoldPlaced, HoldReleased
+from contracts.letters import LetterBuried, LetterDropped, LetterRetried, LetterSettled
 from contracts.observations import FilesFiled, ObservationFinished, ObservationStarted
 from contracts.packages import (
     PackageAbandoned,
     PackageArchived,
     PackageCorrupted,
+    PackageFailed,
     PackagePlanned,
     PackageSealed,
     PackageStaged,
@@ -63,6 +73,7 @@ EVENTS: tuple[type[Event], ...] = (
     BundleReceived,
     PackageVerified,
     PackageCorrupted,
+    PackageFailed,
     PackageArchived,
     StagingRequested,
     PackageStaged,
@@ -70,9 +81,18 @@ EVENTS: tuple[type[Event], ...] = (
     StagingFailed,
     StagingReleased,
     ResultsFiled,
+    DeletionScheduled,
     CopyDeleted,
     DeletionRefused,
     CopyScrubbed,
+    CopyRepaired,
+    CopyUnrepairable,
+    HoldPlaced,
+    HoldReleased,
+    LetterBuried,
+    LetterRetried,
+    LetterSettled,
+    LetterDropped,
     AssetRendered,
     RenderFailed,
 )

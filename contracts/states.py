@@ -128,6 +128,47 @@ class CopyState(StrEnum):
     """Storage refused; tried again by the next sweep."""
 
 
+class FailureKind(StrEnum):
+    """Why a message became a dead letter."""
+
+    EXHAUSTED = "exhausted"
+    """What passes by itself did not pass within the attempts that its subscription allows."""
+    PERMANENT = "permanent"
+    """Trying again cannot help."""
+    POISON = "poison"
+    """The message itself cannot be read."""
+    UNEXPECTED = "unexpected"
+    """An error that nobody planned for, again and again."""
+
+
+class LetterState(StrEnum):
+    """The state of a dead letter."""
+
+    BURIED = "buried"
+    """It waits for an operator."""
+    RETRIED = "retried"
+    """It was sent again; its handler has it, or will."""
+    SETTLED = "settled"
+    """The retry went well."""
+    DROPPED = "dropped"
+    """An operator decided that it need not be handled."""
+
+
+class HoldKind(StrEnum):
+    """What a hold keeps from deletion."""
+
+    LOCATION = "location"
+    """Everything at a data location."""
+    INSTRUMENT = "instrument"
+    """Everything of an instrument."""
+    EXECUTED_OBS_UNIT = "executed_obs_unit"
+    """Everything of an observation."""
+    RAW_DATA_PACKAGE = "raw_data_package"
+    """A package and the files in it."""
+    RAW_DATA_FILE = "raw_data_file"
+    """A file, and the package it is in."""
+
+
 class PreviewState(StrEnum):
     """Whether a file has pictures."""
 

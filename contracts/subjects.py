@@ -4,6 +4,7 @@ from typing import Final
 
 REQUEST_ROOT: Final = "request"
 DEAD_ROOT: Final = "dead"
+REPLAY_ROOT: Final = "replay"
 
 
 def events_stream(site: str) -> str:
@@ -31,6 +32,21 @@ def all_dead_letters(site: str) -> str:
     return f"{DEAD_ROOT}.{site}.>"
 
 
+def replay_stream(site: str) -> str:
+    """The stream of messages that are handled again, each by one handler; what was handled leaves it."""
+    return f"REPLAY_{site}"
+
+
+def replay(site: str, service: str, handler: str) -> str:
+    """Where a message is put that one handler of a service at `site` is to handle again."""
+    return f"{REPLAY_ROOT}.{site}.{service}.{handler}"
+
+
+def all_replays(site: str) -> str:
+    """The subjects of a site's replays."""
+    return f"{REPLAY_ROOT}.{site}.>"
+
+
 def filing_request(site: str, verb: str) -> str:
     """Where an instrument sends its requests: verb is ``start``, ``files`` or ``finish``."""
     return f"{REQUEST_ROOT}.{site}.filing.{verb}"
@@ -49,3 +65,18 @@ def heartbeat_bucket(site: str) -> str:
 def progress_bucket(site: str) -> str:
     """The key-value bucket of work in progress; may be lost."""
     return f"PROGRESS_{site}"
+
+
+def attempts_bucket(site: str) -> str:
+    """The key-value bucket of deliveries that do not count as attempts; may be lost."""
+    return f"ATTEMPTS_{site}"
+
+
+def lease_bucket(site: str) -> str:
+    """The key-value bucket of who does what only one may do; may be lost."""
+    return f"LEASES_{site}"
+
+
+def breaker_bucket(site: str) -> str:
+    """The key-value bucket of the circuit breakers; may be lost."""
+    return f"BREAKERS_{site}"

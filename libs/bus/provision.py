@@ -23,10 +23,15 @@ from nats.js.errors import BadRequestError, BucketNotFoundError, NotFoundError
 from contracts.subjects import (
     all_dead_letters,
     all_events,
+    all_replays,
+    attempts_bucket,
+    breaker_bucket,
     dead_stream,
     events_stream,
     heartbeat_bucket,
+    lease_bucket,
     progress_bucket,
+    replay_stream,
 )
 from libs.bus.connection import unavailable
 from libs.bus.subscription import Subscription
@@ -35,6 +40,10 @@ from libs.errors import UserError
 DUPLICATE_WINDOW_S = 600.0
 HEARTBEAT_TTL_S = 15.0
 PROGRESS_TTL_S = 7 * 86400.0
+ATTEMPTS_TTL_S = 7 * 86400.0
+LEASE_TTL_S = 15.0
+"""A lease that is not renewed for so long is over, by the server's clock."""
+BREAKER_TTL_S = 86400.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +74,11 @@ async def provision_streams(client: Client, *, site: str) -> None:
     with _server_errors(client):
         await _stream(js, own_stream(site))
         await _stream(js, letters_stream(site))
+        await _stream(js, replays_stream(site))
         await _bucket(js, heartbeat_bucket(site), HEARTBEAT_TTL_S, StorageType.MEMORY)
+        await _bucket(js, lease_bucket(site), LEASE_TTL_S, StorageType.MEMORY)
+        await _bucket(js, breaker_bucket(site), BREAKER_TTL_S, StorageType.FILE)
+        await _bucket(js, attempts_bucket(site), ATTEMPTS_TTL_S, StorageType.FILE)
         await _bucket(js, progress_bucket(site), PROGRESS_TTL_S, StorageType.FILE)
 
 
@@ -157,6 +170,20 @@ def letters_stream(site: str) -> StreamConfig:
         description=f"What the services at {site} could not handle",
         subjects=[all_dead_letters(site)],
         retention=RetentionPolicy.LIMITS,
+        storage=StorageType.FILE,
+        duplicate_window=DUPLICATE_WINDOW_S,
+        allow_direct=True,
+        num_replicas=1,
+    )
+
+
+def replays_stream(site: str) -> StreamConfig:
+    """Messages that are handled again: each waits for its one handler, and is gone when that has settled it."""
+    return StreamConfig(
+        name=replay_stream(site),
+        description=f"What the services at {site} handle again",
+        subjects=[all_replays(site)],
+        retention=RetentionPolicy.WORK_QUEUE,
         storage=StorageType.FILE,
         duplicate_window=DUPLICATE_WINDOW_S,
         allow_direct=True,

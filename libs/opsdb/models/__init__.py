@@ -20,6 +20,8 @@ from libs.opsdb.models.deployment import (
     TapeDataLocation,
 )
 from libs.opsdb.models.files import RawDataFile, UnfiledFile
+from libs.opsdb.models.holds import DeletionHold
+from libs.opsdb.models.letters import DeadLetter
 from libs.opsdb.models.log import EventRecord, StreamPosition
 from libs.opsdb.models.observations import ExecutedObsUnit
 from libs.opsdb.models.packages import RawDataPackage
@@ -42,6 +44,8 @@ __all__ = [
     "DataTransferPackage",
     "DataTransferPackagePhysicalCopy",
     "DataTransferRoute",
+    "DeadLetter",
+    "DeletionHold",
     "DiskDataLocation",
     "EventRecord",
     "ExecutedObsUnit",

@@ -17,7 +17,10 @@ from sqlalchemy.orm import DeclarativeBase, Mapped
 from contracts.states import (
     CopyKind,
     CopyState,
+    FailureKind,
     FileState,
+    HoldKind,
+    LetterState,
     LocationType,
     ObservationState,
     PackageState,
@@ -38,6 +41,9 @@ ENUMS: dict[type[StrEnum], str] = {
     CopyKind: "copy_kind",
     CopyState: "copy_state",
     PreviewState: "preview_state",
+    FailureKind: "failure_kind",
+    LetterState: "letter_state",
+    HoldKind: "hold_kind",
 }
 """The name in PostgreSQL of each enum of the contracts."""
 

@@ -20,7 +20,11 @@ class PhysicalCopy(Base):
         path: Relative to the location's root; a key on S3.
         verified_at: When its bytes were last read and matched their checksums.
         refusal_code: Why it may not be deleted, as last looked at; null when it never was, or is new or gone.
-        scrub_problem_code: What the last scrub found; null if the copy was whole.
+        scheduled_at: When its deletion was last announced.
+        scrubbed_at: When it was last read in full after it was archived.
+        scrub_problem_code: What the last scrub found; null if the copy was whole, or was repaired since.
+        repaired_at: When it was last written anew from a good copy; that one was at `repaired_from`.
+        unrepairable_at: When no good copy was found to write it anew from; null unless it still needs one.
     """
 
     __tablename__ = "physical_copy"
@@ -46,6 +50,12 @@ class PhysicalCopy(Base):
     refused_at: Mapped[datetime | None]
     scrubbed_at: Mapped[datetime | None]
     scrub_problem_code: Mapped[str | None]
+    scrub_problem_reason: Mapped[str | None]
+    scrub_problem_remedy: Mapped[str | None]
+    scheduled_at: Mapped[datetime | None]
+    repaired_at: Mapped[datetime | None]
+    repaired_from: Mapped[str | None]
+    unrepairable_at: Mapped[datetime | None]
 
     __mapper_args__ = {"polymorphic_on": "kind"}  # noqa: RUF012 - read by SQLAlchemy
 

@@ -10,7 +10,14 @@ from typing import Any
 
 from contracts.base import Event
 from contracts.bundles import BundleForwarded, BundleReceived, BundleSealed
-from contracts.copies import CopyDeleted, CopyScrubbed, DeletionRefused
+from contracts.copies import (
+    CopyDeleted,
+    CopyRepaired,
+    CopyScrubbed,
+    CopyUnrepairable,
+    DeletionRefused,
+    DeletionScheduled,
+)
 from contracts.deployment import DeploymentApplied
 from contracts.envelope import Envelope
 from contracts.files import (
@@ -24,11 +31,14 @@ from contracts.files import (
     RenderFailed,
     ResultsFiled,
 )
+from contracts.holds import HoldPlaced, HoldReleased
+from contracts.letters import LetterBuried, LetterDropped, LetterRetried, LetterSettled
 from contracts.observations import FilesFiled, ObservationFinished, ObservationStarted
 from contracts.packages import (
     PackageAbandoned,
     PackageArchived,
     PackageCorrupted,
+    PackageFailed,
     PackagePlanned,
     PackageSealed,
     PackageStaged,
@@ -41,6 +51,8 @@ from libs.opsdb.projection.folds import (
     copies,
     deployment,
     files,
+    holds,
+    letters,
     observations,
     packages,
     staging,
@@ -72,6 +84,7 @@ FOLDS: dict[type[Event], Fold] = {
     PackageSealed: packages.package_sealed,
     PackageVerified: packages.package_verified,
     PackageCorrupted: packages.package_corrupted,
+    PackageFailed: packages.package_failed,
     PackageArchived: packages.package_archived,
     BundleSealed: transfers.bundle_sealed,
     BundleForwarded: _recorded_only,
@@ -85,9 +98,18 @@ FOLDS: dict[type[Event], Fold] = {
     StagingFailed: staging.staging_failed,
     StagingReleased: staging.staging_released,
     ResultsFiled: _recorded_only,
+    DeletionScheduled: copies.deletion_scheduled,
     CopyDeleted: copies.copy_deleted,
     DeletionRefused: copies.deletion_refused,
     CopyScrubbed: copies.copy_scrubbed,
+    CopyRepaired: copies.copy_repaired,
+    CopyUnrepairable: copies.copy_unrepairable,
+    HoldPlaced: holds.hold_placed,
+    HoldReleased: holds.hold_released,
+    LetterBuried: letters.letter_buried,
+    LetterRetried: letters.letter_retried,
+    LetterSettled: letters.letter_settled,
+    LetterDropped: letters.letter_dropped,
 }
 """What each event does, the first time."""
 

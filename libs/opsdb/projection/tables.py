@@ -87,6 +87,7 @@ _POLICIES: dict[str, Policies] = {
     "data_transfer_package_physical_copy": Policies({"data_transfer_package_id": Policy.FIXED}),
     "data_transfer": Policies({"state": Policy.ABSORB}, order=WORK_ORDER),
     "staging_job": Policies({"state": Policy.ABSORB}, order=WORK_ORDER),
+    "deletion_hold": Policies(versioned=Versioned(("released_at", "released_by"), ("release_reason",))),
     "site": _by_latest("applied", "description"),
     "data_location": _by_latest("applied", "site", "location_type", "storage_type", "priority", "active"),
     "disk_data_location": _by_latest("told", "path"),
@@ -141,6 +142,8 @@ PHYSICAL_COPY = _table("physical_copy")
 RAW_DATA_FILE_PHYSICAL_COPY = _table("raw_data_file_physical_copy")
 RAW_DATA_PACKAGE_PHYSICAL_COPY = _table("raw_data_package_physical_copy")
 DATA_TRANSFER_PACKAGE_PHYSICAL_COPY = _table("data_transfer_package_physical_copy")
+DEAD_LETTER = _table("dead_letter")
+DELETION_HOLD = _table("deletion_hold")
 
 WRITE_ORDER: tuple[Table, ...] = (
     SITE,
@@ -165,5 +168,7 @@ WRITE_ORDER: tuple[Table, ...] = (
     RAW_DATA_FILE_PHYSICAL_COPY,
     RAW_DATA_PACKAGE_PHYSICAL_COPY,
     DATA_TRANSFER_PACKAGE_PHYSICAL_COPY,
+    DEAD_LETTER,
+    DELETION_HOLD,
 )
 """The one order in which tables are written: supertypes before subtypes, and no two writers can deadlock."""

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from contracts.envelope import Envelope
 from contracts.subjects import events_stream
 from libs.opsdb.projection.applying import Happening
-from tests.support.histories import mishaps, road
+from tests.support.histories import care, mishaps, road
 from tests.support.histories.road import Observation, Step
 
 BEGIN = datetime(2026, 9, 1, tzinfo=UTC)
@@ -125,6 +125,14 @@ def _at_destination(observation: Observation, chance: random.Random) -> Iterator
         yield from mishaps.keeping(observation)
     if _now_and_then(chance):
         yield road.ORIGIN, road.source_cleared(observation)
+    for some in (
+        care.holding(observation),
+        care.clearing(observation),
+        care.scrubbing(observation, mended=_now_and_then(chance)),
+        care.burial(observation, dropped=_now_and_then(chance)),
+    ):
+        if _now_and_then(chance):
+            yield from some
 
 
 def _now_and_then(chance: random.Random) -> bool:

@@ -5,7 +5,15 @@ from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
-from contracts.copies import CopyDeleted, CopyRef, CopyScrubbed, DeletionRefused
+from contracts.copies import (
+    CopyDeleted,
+    CopyRef,
+    CopyRepaired,
+    CopyScrubbed,
+    CopyUnrepairable,
+    DeletionRefused,
+    DeletionScheduled,
+)
 from contracts.envelope import Envelope
 from contracts.states import CopyKind, CopyState
 from libs.opsdb.projection.changes import Change, Key, Upsert, Values, problem_columns
@@ -84,15 +92,38 @@ def deletion_refused(told: Envelope, event: DeletionRefused) -> list[Change]:
     )
 
 
+def deletion_scheduled(told: Envelope, event: DeletionScheduled) -> list[Change]:
+    """These copies are about to go."""
+    about_to_go = {"state": CopyState.DELETION_SCHEDULED, "scheduled_at": told.time}
+    return _of_copies([(copy, about_to_go) for copy in event.copies])
+
+
 def copy_scrubbed(_told: Envelope, event: CopyScrubbed) -> list[Change]:
     """A copy was read in full again; a whole one is verified anew."""
     columns: dict[str, object] = {
         "scrubbed_at": event.scrubbed_at,
-        "scrub_problem_code": event.problem.code if event.problem else None,
+        **problem_columns(event.problem, "scrub_problem"),
     }
     if event.problem is None:
-        columns["verified_at"] = event.scrubbed_at
+        columns |= {"verified_at": event.scrubbed_at, "unrepairable_at": None}
     return _of_copies([(event.copy_ref, columns)])
+
+
+def copy_repaired(_told: Envelope, event: CopyRepaired) -> list[Change]:
+    """A copy is whole again: its bytes are new, and were read back."""
+    columns: dict[str, object] = {
+        **problem_columns(None, "scrub_problem"),
+        "verified_at": event.repaired_at,
+        "repaired_at": event.repaired_at,
+        "repaired_from": event.repaired_from,
+        "unrepairable_at": None,
+    }
+    return _of_copies([(event.copy_ref, columns)])
+
+
+def copy_unrepairable(told: Envelope, event: CopyUnrepairable) -> list[Change]:
+    """A copy is damaged, and nothing was found to mend it with."""
+    return _of_copies([(event.copy_ref, {"unrepairable_at": told.time})])
 
 
 def _of_copies(told: Sequence[tuple[CopyRef, Values]]) -> list[Change]:

@@ -8,6 +8,7 @@ from contracts.packages import (
     PackageAbandoned,
     PackageArchived,
     PackageCorrupted,
+    PackageFailed,
     PackagePlanned,
     PackageRecord,
     PackageSealed,
@@ -90,6 +91,12 @@ def package_verified(told: Envelope, event: PackageVerified) -> list[Change]:
 def package_corrupted(told: Envelope, event: PackageCorrupted) -> list[Change]:
     """What arrived is no copy of it. It travels again."""
     return [one(RAW_DATA_PACKAGE, (event.package.package_id,), _problem(told, _first(event.problems)))]
+
+
+def package_failed(told: Envelope, event: PackageFailed) -> list[Change]:
+    """It was given up, for its reason. An archive that has it knows better."""
+    columns = {"state": PackageState.FAILED, **_problem(told, event.problem)}
+    return [one(RAW_DATA_PACKAGE, (event.package_id,), columns)]
 
 
 def _first(problems: tuple[Problem, ...]) -> Problem:

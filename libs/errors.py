@@ -2,6 +2,7 @@
 
     ChasquiError
     ├── Retriable    the same input may succeed later: wait, then try again
+    │   └── Postponed    nothing was tried yet: wait for so long, which counts as no attempt
     ├── Permanent    the same input will fail again: record it, a person decides
     ├── Poison       the input itself cannot be read: keep its bytes aside
     └── UserError    the caller's words are wrong: told to the caller, nothing recorded
@@ -28,6 +29,17 @@ class ChasquiError(Exception):
 
 class Retriable(ChasquiError):
     """A server is away, a disk is full, a projection lags: the same input may succeed later."""
+
+
+class Postponed(Retriable):
+    """Nothing was tried, because it is known to be of no use now (an open circuit breaker): later.
+
+    The message comes again after `delay_s` seconds, and no attempt is burnt.
+    """
+
+    def __init__(self, code: str, reason: str, remedy: str, *, delay_s: float) -> None:
+        super().__init__(code, reason, remedy)
+        self.delay_s = delay_s
 
 
 class Permanent(ChasquiError):

@@ -14,6 +14,7 @@ from nats.js.errors import NotFoundError
 
 from contracts.base import Event
 from contracts.subjects import events_stream
+from libs.bus.attempts import AttemptsBook
 from libs.bus.connection import RECONNECT_WAIT_S, BusAddress, unavailable
 from libs.bus.delivery import Delivery, Settlement, decode
 from libs.bus.letters import DeadLetters
@@ -124,7 +125,8 @@ class Bus:
             self.broker.include_router(self._router(subscription, origin, handler))
 
     def _router(self, subscription: Subscription, origin: str, handler: Handler) -> NatsRouter:
-        settlement = Settlement(subscription, self.publisher, self.letters)
+        attempts = AttemptsBook(self.client, site=self.site)
+        settlement = Settlement(subscription, self.publisher, self.letters, attempts)
         router = NatsRouter(middlewares=[settlement])
         # One subscriber a worker, each with one message in hand: max_workers would fetch ahead of its workers.
         for _ in range(subscription.workers):

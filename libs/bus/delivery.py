@@ -17,7 +17,8 @@ from nats.errors import Error as NatsError
 from contracts.base import Event
 from contracts.envelope import BadEnvelope, Envelope
 from contracts.registry import REGISTRY, UnreadableEvent
-from libs.bus.failures import Bury, Redeliver, judge
+from libs.bus.attempts import Attempts, AttemptsBook
+from libs.bus.failures import Bury, Postpone, Redeliver, judge
 from libs.bus.letters import DeadLetters, DeadMessage
 from libs.bus.publishing import EventPublisher
 from libs.bus.subscription import Subscription
@@ -43,7 +44,7 @@ class Delivery:
         envelope: Who said it, when, because of what.
         stream: The stream it was read from.
         sequence: Its sequence there; wait for it in the projection before asking ops-db.
-        attempt: How many times it has been delivered, from 1.
+        attempt: Which attempt this is, from 1; deliveries that were only postponed do not count.
     """
 
     envelope: Envelope
@@ -52,7 +53,7 @@ class Delivery:
     attempt: int
 
 
-def delivery_of(raw: Msg) -> Delivery:
+def delivery_of(raw: Msg, attempts: Attempts) -> Delivery:
     """Read a message's envelope and position.
 
     Raises:
@@ -65,7 +66,7 @@ def delivery_of(raw: Msg) -> Delivery:
             "bad_envelope", str(error), "Publish events with the CloudEvents headers of docs/events.md."
         ) from error
     position = raw.metadata
-    return Delivery(envelope, position.stream, position.sequence.stream, position.num_delivered)
+    return Delivery(envelope, position.stream, position.sequence.stream, attempts.counted)
 
 
 def read_event(raw: Msg) -> Event:
@@ -116,10 +117,17 @@ class Claim:
 class Settlement:
     """Settles the messages of one subscription: a FastStream middleware factory."""
 
-    def __init__(self, subscription: Subscription, publisher: EventPublisher, letters: DeadLetters) -> None:
+    def __init__(
+        self,
+        subscription: Subscription,
+        publisher: EventPublisher,
+        letters: DeadLetters,
+        attempts: AttemptsBook,
+    ) -> None:
         self.subscription = subscription
         self.publisher = publisher
         self.letters = letters
+        self.attempts = attempts
 
     def __call__(self, msg: Any | None, /, *, context: ContextRepo) -> "SettlingMiddleware":  # noqa: ANN401  FastStream's protocol
         """The middleware for one message."""
@@ -127,21 +135,25 @@ class Settlement:
             raise TypeError(f"a JetStream message was expected, not {type(msg).__name__}")
         return SettlingMiddleware(msg, context=context, settlement=self)
 
-    async def handle_failure(self, raw: Msg, error: BaseException) -> None:
-        """Redeliver or bury, by `judge`."""
+    async def handle_failure(self, raw: Msg, attempts: Attempts, error: BaseException) -> None:
+        """Redeliver, postpone or bury, by `judge`."""
         metadata = raw.metadata
-        verdict = judge(error, attempt=metadata.num_delivered, max_attempts=self.subscription.max_attempts)
+        verdict = judge(error, attempt=attempts.counted, max_attempts=self.subscription.max_attempts)
         facts = {
             "handler": self.subscription.handler,
             "subject": raw.subject,
             "sequence": metadata.sequence.stream,
-            "attempt": metadata.num_delivered,
+            "attempt": attempts.counted,
             "code": verdict.problem.code,
             "reason": verdict.problem.reason,
         }
         match verdict:
             case Redeliver(delay_s=delay):
                 log.warning("redelivered", delay_s=round(delay, 2), **facts, exc_info=_unplanned(error))
+                await raw.nak(delay=delay)
+            case Postpone(delay_s=delay):
+                log.info("postponed", delay_s=round(delay, 2), **facts)
+                await self.attempts.postpone(raw, attempts)
                 await raw.nak(delay=delay)
             case Bury(problem=problem):
                 letter = DeadMessage(
@@ -150,11 +162,12 @@ class Settlement:
                     headers=raw.headers or {},
                     stream=metadata.stream,
                     sequence=metadata.sequence.stream,
-                    attempts=metadata.num_delivered,
+                    attempts=attempts.counted,
                 )
                 await self.letters.bury(letter, problem, handler=self.subscription.handler)
                 log.error("buried", **facts, exc_info=_unplanned(error))
                 await raw.term()
+                await self.attempts.forget(raw, attempts)
 
 
 def _unplanned(error: BaseException) -> BaseException | None:
@@ -169,15 +182,21 @@ class SettlingMiddleware(BaseMiddleware[Any, Any]):
         super().__init__(msg, context=context)
         self.settlement = settlement
         self._claim = Claim(msg, settlement.subscription.ack_wait_s)
+        self._attempts = Attempts(1)
 
     async def on_receive(self) -> None:
-        """Keep the claim alive from the first moment."""
+        """Look how often it was tried. If that cannot be told now, the message is left, and comes again."""
+        try:
+            self._attempts = await self.settlement.attempts.of(self.msg)
+        except (NatsError, OSError, TimeoutError) as error:
+            log.warning("not_begun", subject=self.msg.subject, error=repr(error))
+            raise
         self._claim.start()
 
     async def consume_scope(self, call_next: "AsyncFuncAny", msg: "StreamMessage[Any]") -> Any:  # noqa: ANN401  FastStream's signature
         """Handle, publish what the handler returns, then acknowledge."""
         raw: Msg = msg.raw_message
-        delivery = delivery_of(raw)
+        delivery = delivery_of(raw, self._attempts)
         subscription = self.settlement.subscription
         with (
             span(f"{subscription.service} {delivery.envelope.type}", carrier=raw.headers or {}),
@@ -189,6 +208,7 @@ class SettlingMiddleware(BaseMiddleware[Any, Any]):
             )
         await self._claim.stop()
         await raw.ack()
+        await self.settlement.attempts.forget(raw, self._attempts)
         return None
 
     async def after_processed(
@@ -206,7 +226,7 @@ class SettlingMiddleware(BaseMiddleware[Any, Any]):
                 await self.msg.nak()
             return False
         try:
-            await self.settlement.handle_failure(self.msg, exc_val)
+            await self.settlement.handle_failure(self.msg, self._attempts, exc_val)
         except (NatsError, OSError, TimeoutError) as error:
             # The message stays unsettled and comes again when its deadline has passed.
             log.warning("not_settled", subject=self.msg.subject, error=repr(error))

@@ -1,11 +1,12 @@
 """What becomes of a message whose handling failed: one pure decision, for every service."""
 
 import random
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from contracts.problems import Problem
 from contracts.registry import UnreadableEvent
-from libs.errors import ChasquiError, Permanent, Poison, Retriable, UserError
+from libs.errors import ChasquiError, Permanent, Poison, Postponed, Retriable, UserError
 
 FIRST_DELAY_S = 0.25
 LONGEST_DELAY_S = 60.0
@@ -22,29 +23,39 @@ class Redeliver:
 
 
 @dataclass(frozen=True, slots=True)
+class Postpone:
+    """Nothing was tried: try after `delay_s` seconds, and count no attempt."""
+
+    delay_s: float
+    problem: Problem
+
+
+@dataclass(frozen=True, slots=True)
 class Bury:
     """Put it among the dead letters and go on."""
 
     problem: Problem
 
 
-Verdict = Redeliver | Bury
+Verdict = Redeliver | Postpone | Bury
 
 
 def judge(error: BaseException, *, attempt: int, max_attempts: int, jitter: float | None = None) -> Verdict:
     """Decide by the kind of the error.
 
     Args:
-        error: What the handler raised.
-        attempt: How many times the message has been delivered, from 1.
+        error: What the handler raised. Of a group, what was tried and failed counts before what was not tried.
+        attempt: How many times the message has been handled, this time included; postponements do not count.
         max_attempts: How many times a retriable failure is tried.
         jitter: Between 0 and 1; random if left out.
     """
+    share = random.random() if jitter is None else jitter  # noqa: S311  jitter, no secret
+    error = _first_tried(error)
     match error:
-        case BaseExceptionGroup() if error.exceptions:
-            return judge(error.exceptions[0], attempt=attempt, max_attempts=max_attempts, jitter=jitter)
         case Poison() | Permanent() | UserError() | UnreadableEvent():
             return Bury(error.problem)
+        case Postponed(delay_s=delay_s, problem=problem):
+            return Postpone(delay_s * (1 + share / 4), problem)
         case Retriable():
             problem = error.problem
         case _:
@@ -52,8 +63,20 @@ def judge(error: BaseException, *, attempt: int, max_attempts: int, jitter: floa
             max_attempts = min(max_attempts, UNEXPECTED_ATTEMPTS)
     if attempt >= max_attempts:
         return Bury(problem)
-    share = random.random() if jitter is None else jitter  # noqa: S311  jitter, no secret
     return Redeliver(backoff(attempt) * (0.5 + share / 2), problem)
+
+
+def _first_tried(error: BaseException) -> BaseException:
+    leaves = list(_leaves(error))
+    return next((leaf for leaf in leaves if not isinstance(leaf, Postponed)), leaves[0])
+
+
+def _leaves(error: BaseException) -> Iterator[BaseException]:
+    if not isinstance(error, BaseExceptionGroup):
+        yield error
+        return
+    for each in error.exceptions:
+        yield from _leaves(each)
 
 
 def backoff(attempt: int) -> float:

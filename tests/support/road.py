@@ -300,7 +300,7 @@ async def _forget(road: Road, place: Place) -> None:
     if client is None:
         return
     js = client.jetstream(timeout=10)
-    names: Sequence[str] = (events_stream(place.site), dead_stream(place.site))
-    for name in names:
-        await js.delete_stream(name)
+    for info in await js.streams_info():
+        if str(info.config.name).endswith(f"_{place.site}"):
+            await js.delete_stream(str(info.config.name))
     await client.close()

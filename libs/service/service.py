@@ -11,6 +11,7 @@ from urllib.parse import quote
 from pydantic import SecretStr
 
 from contracts.subjects import events_stream
+from libs.breakers.shared import Breakers
 from libs.bus.bus import Bus
 from libs.bus.connection import BusAddress
 from libs.bus.provision import Neighbour
@@ -116,6 +117,10 @@ class Runtime:
     def opsdb(self) -> AbstractAsyncContextManager[OpsDbReader]:
         """The site's ops-db, read only; entering waits until PostgreSQL answers."""
         return _patient_reader(self.place.opsdb_dsn())
+
+    def breakers(self) -> Breakers:
+        """The circuit breakers that all instances at the site share."""
+        return Breakers(self.bus.client, site=self.place.site, who=instance_name(self.bus.service))
 
 
 @asynccontextmanager

@@ -44,7 +44,11 @@ async def compose(runtime: Runtime) -> AsyncIterator[None]:
         for archive in archives:
             await _look_at(archive)
         handlers = ArchiverHandlers(
-            place=place, archives=archives, client=bus.client, publisher=bus.publisher
+            place=place,
+            archives=archives,
+            client=bus.client,
+            publisher=bus.publisher,
+            breakers=runtime.breakers(),
         )
         subscribe(bus, handlers)
         yield

@@ -9,10 +9,12 @@ from nats.aio.client import Client
 
 from contracts.base import Event
 from contracts.packages import PackageArchived, PackageSealed, PackageVerified
+from libs.breakers import resources
+from libs.breakers.shared import Breakers, Use
 from libs.bus.bus import Bus, DeliveryOf
 from libs.bus.publishing import EventPublisher
 from libs.bus.subscription import Subscription
-from libs.errors import ChasquiError, Retriable
+from libs.errors import ChasquiError, Postponed, Retriable
 from libs.service.service import Place
 from libs.service.telling import Board, telling
 from libs.telemetry.logs import logger
@@ -38,15 +40,23 @@ class ArchiverHandlers:
         archives: The site's archives, their stores open.
         client: For the progress bucket.
         publisher: Says what one archive has while another one is waited for.
+        breakers: Of the archives and the BUFFERs.
     """
 
     def __init__(
-        self, *, place: Place, archives: Sequence[Archive], client: Client, publisher: EventPublisher
+        self,
+        *,
+        place: Place,
+        archives: Sequence[Archive],
+        client: Client,
+        publisher: EventPublisher,
+        breakers: Breakers,
     ) -> None:
         self._place = place
         self._archives = archives
         self._client = client
         self._publisher = publisher
+        self._breakers = breakers
         self._proven: dict[UUID, dict[str, PackageArchived]] = {}
 
     async def archive(self, event: PackageVerified | PackageSealed, delivery: DeliveryOf) -> Sequence[Event]:
@@ -88,18 +98,23 @@ class ArchiverHandlers:
             "total": package.size,
         }
         key = f"archiver.{package.package_id}.{target.location}"
-        async with telling(self._client, self._place.site, key, facts) as board:
+        used = (resources.disk(arrival.buffer), resources.archive(target.location))
+        async with (
+            self._breakers.using(*used) as use,
+            telling(self._client, self._place.site, key, facts) as board,
+        ):
+            progress = _counted_on(board, use)
             done = await archive(
-                arrival, target, root=self._root(arrival), created=created, progress=_counted_on(board)
+                arrival, target, root=self._root(arrival), created=created, progress=progress
             )
         log.info("archived", package=package.name, archive=target.location, size=package.size)
         return done
 
     def _worst_last(self, package: UUID, failures: Sequence[ChasquiError]) -> ChasquiError:
         """Waiting comes before giving up: a package is given up when nothing else can come of it."""
-        for failure in failures:
-            if isinstance(failure, Retriable):
-                return failure
+        waits = [failure for failure in failures if isinstance(failure, Retriable)]
+        if waits:
+            return next((one for one in waits if not isinstance(one, Postponed)), waits[0])
         self._proven.pop(package, None)
         return failures[0]
 
@@ -107,13 +122,14 @@ class ArchiverHandlers:
         return self._place.disk(arrival.buffer).path
 
 
-def _counted_on(board: Board) -> Callable[[int], None]:
+def _counted_on(board: Board, use: Use) -> Callable[[int], None]:
     done = 0
 
     def count(more: int) -> None:
         nonlocal done
         done += more
         board.show(done=done)
+        use.works()
 
     return count
 

@@ -23,6 +23,7 @@ async def compose(runtime: Runtime) -> AsyncIterator[None]:
         client=runtime.bus.client,
         publisher=runtime.bus.publisher,
         completed_before=completed_before,
+        breakers=runtime.breakers(),
     )
     subscribe(runtime.bus, handlers)
     yield

@@ -10,6 +10,8 @@ from nats.aio.client import Client
 from contracts.base import Event
 from contracts.bundles import BundleForwarded, BundleSealed
 from contracts.problems import Problem
+from libs.breakers import resources
+from libs.breakers.shared import Breakers, Use
 from libs.bus.bus import Bus, DeliveryOf
 from libs.bus.publishing import EventPublisher
 from libs.bus.subscription import Subscription
@@ -22,7 +24,7 @@ from libs.transfer.ratelimit import RateLimit
 from services.mover.engines import ENGINES, choose_engine
 from services.mover.hops import next_hop
 from services.mover.loading import load
-from services.mover.trips import Delayed, Lost, Trip, Whole, judge, locations_of
+from services.mover.trips import Delayed, Lost, Trip, judge, locations_of
 
 PATIENCE = 6000
 """Attempts: a link or disk that is away over a long weekend makes no dead letters."""
@@ -42,6 +44,7 @@ class MoverHandlers:
         client: For the progress bucket.
         publisher: Says that a transfer began, or was given up, before its bundle is settled.
         completed_before: Whether ops-db knows a transfer as completed.
+        breakers: Of the routes and the BUFFERs.
     """
 
     def __init__(
@@ -51,11 +54,13 @@ class MoverHandlers:
         client: Client,
         publisher: EventPublisher,
         completed_before: Callable[[UUID], Awaitable[bool]],
+        breakers: Breakers,
     ) -> None:
         self._place = place
         self._client = client
         self._publisher = publisher
         self._completed_before = completed_before
+        self._breakers = breakers
         routes = place.deployment.routes
         self._limits = {
             name: RateLimit(route.rate_limit) for name, route in routes.items() if route.rate_limit
@@ -65,23 +70,23 @@ class MoverHandlers:
         """Move a bundle one hop."""
         trip = self._trip(event)
         cause = str(delivery.envelope.id)
-        await self._publisher.publish([trip.started()], causation_id=cause)
-        report = await self._transfer(trip)
-        match judge(report):
-            case Whole(seconds):
-                log.info("moved", bundle=str(event.bundle_id), bytes=report.bytes_moved, seconds=seconds)
-                return [trip.completed(seconds)]
-            case Delayed(problem):
-                raise Retriable(**problem.model_dump())
-            case Lost(problem):
-                return await self._give_up(trip, problem, cause)
+        way, there = resources.route(event.route), resources.room(trip.hop.location)
+        async with self._breakers.using(way, there) as use:
+            await self._publisher.publish([trip.started()], causation_id=cause)
+            verdict = judge(await self._transfer(trip, use))
+            if isinstance(verdict, Delayed):
+                raise Retriable(**verdict.problem.model_dump())
+        if isinstance(verdict, Lost):
+            return await self._give_up(trip, verdict.problem, cause)
+        log.info("moved", bundle=str(event.bundle_id), bytes=event.size, seconds=verdict.seconds)
+        return [trip.completed(verdict.seconds)]
 
     def _trip(self, event: BundleSealed | BundleForwarded) -> Trip:
         deployment, here = self._place.deployment, self._place.site
         hop = next_hop(deployment, event.route, here)
         return Trip(event, here, hop, choose_engine(deployment, locations_of(event), hop.location))
 
-    async def _transfer(self, trip: Trip) -> TransferReport:
+    async def _transfer(self, trip: Trip, use: Use) -> TransferReport:
         items = await asyncio.to_thread(load, trip.bundle.packages, self._root, self._root(trip.hop.location))
         facts = {
             "work": "transfer",
@@ -94,7 +99,7 @@ class MoverHandlers:
         async with telling(self._client, self._place.site, f"mover.{trip.id}", facts) as board:
             engine = ENGINES[trip.engine](self._place.deployment.routes[trip.bundle.route])
             limit = self._limits.get(trip.bundle.route)
-            return await engine.transfer(items, progress=_shown_on(board), limit=limit)
+            return await engine.transfer(items, progress=_shown_on(board, use), limit=limit)
 
     async def _give_up(self, trip: Trip, problem: Problem, cause: str) -> Sequence[Event]:
         """Say that it failed, and keep the bundle aside; unless this is a late repeat of what went well.
@@ -110,8 +115,10 @@ class MoverHandlers:
         return self._place.disk(location).path
 
 
-def _shown_on(board: Board) -> Callable[[Progress], None]:
+def _shown_on(board: Board, use: Use) -> Callable[[Progress], None]:
     def show(progress: Progress) -> None:
+        if progress.rate:
+            use.works()
         board.show(
             done=progress.bytes_done,
             rate=round(progress.rate),

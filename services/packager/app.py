@@ -33,7 +33,14 @@ async def compose(runtime: Runtime) -> AsyncIterator[None]:
             deployment=place.deployment,
             site=place.site,
         )
-        subscribe(bus, PackagerHandlers(opsdb=opsdb, planner=planner, place=place, client=bus.client))
+        handlers = PackagerHandlers(
+            opsdb=opsdb,
+            planner=planner,
+            place=place,
+            client=bus.client,
+            breakers=runtime.breakers(),
+        )
+        subscribe(bus, handlers)
         yield
 
 

@@ -11,6 +11,8 @@ from contracts.files import FilesMissing, FilesScanned
 from contracts.observations import ObservationFinished
 from contracts.packages import PackageAbandoned, PackagePlanned
 from contracts.states import PackageState
+from libs.breakers import resources
+from libs.breakers.shared import Breakers
 from libs.bus.bus import Bus, DeliveryOf
 from libs.bus.subscription import Subscription
 from libs.opsdb.reader import OpsDbReader
@@ -46,13 +48,17 @@ class PackagerHandlers:
         planner: Plans packages.
         place: Where the instance runs.
         client: For the progress bucket.
+        breakers: Of the BUFFER.
     """
 
-    def __init__(self, *, opsdb: OpsDbReader, planner: Planner, place: Place, client: Client) -> None:
+    def __init__(
+        self, *, opsdb: OpsDbReader, planner: Planner, place: Place, client: Client, breakers: Breakers
+    ) -> None:
         self._opsdb = opsdb
         self._planner = planner
         self._place = place
         self._client = client
+        self._breakers = breakers
 
     async def plan(self, event: PlanTrigger, delivery: DeliveryOf) -> Sequence[Event]:
         """Plan what can be planned of the event's observation; its events are stored one by one, guarded."""
@@ -95,7 +101,10 @@ class PackagerHandlers:
         }
         key = f"packager.{event.package_id}"
         try:
-            async with telling(self._client, self._place.site, key, facts) as board:
+            async with (
+                self._breakers.using(resources.disk(event.buffer)),
+                telling(self._client, self._place.site, key, facts) as board,
+            ):
                 sealed = await in_thread(lambda stop: build(order, lambda done: board.show(done=done), stop))
         except PayloadChanged as changed:
             log.warning("abandoned", package=str(event.package_id), reason=changed.problem.reason)

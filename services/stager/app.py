@@ -36,7 +36,13 @@ async def compose(runtime: Runtime) -> AsyncIterator[None]:
 
     async with runtime.opsdb() as opsdb, open_archives(place) as stores:
         staging = Staging(
-            opsdb=opsdb, publisher=bus.publisher, client=bus.client, place=place, stores=stores, now=now
+            opsdb=opsdb,
+            publisher=bus.publisher,
+            client=bus.client,
+            place=place,
+            stores=stores,
+            breakers=runtime.breakers(),
+            now=now,
         )
         subscribe(bus, StagerHandlers(opsdb=opsdb, staging=staging, locations=locations))
         expiry = Expiry(opsdb=opsdb, publisher=bus.publisher, locations=locations, now=now)

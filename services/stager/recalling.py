@@ -7,6 +7,8 @@ import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
+from libs.breakers import resources
+from libs.breakers.shared import Breakers
 from libs.errors import ChasquiError, Retriable
 from libs.packaging import UnpackedBag, unpack_bag
 from libs.storage.disk import measure_space
@@ -23,7 +25,9 @@ async def recall(
     wanted: Wanted,
     copies: Sequence[ArchiveCopy],
     stores: Mapping[str, S3Store],
+    breakers: Breakers,
     destination: Path,
+    *,
     progress: Callable[[int], None],
 ) -> UnpackedBag:
     """Unpack a package from the first archive copy that is whole.
@@ -32,6 +36,7 @@ async def recall(
         wanted: The package.
         copies: Where archives have it, the one to try first first.
         stores: The archives that can be read here.
+        breakers: Of these archives.
         destination: The job's folder.
         progress: Hears the bytes read so far.
 
@@ -42,7 +47,8 @@ async def recall(
     faults: list[Fault] = []
     for copy in copies:
         try:
-            return await _unpacked(wanted, copy, stores, destination, progress)
+            async with breakers.using(resources.archive(copy.location)):
+                return await _unpacked(wanted, copy, stores, destination, progress)
         except ChasquiError as error:
             if not another_may_help(error):
                 raise

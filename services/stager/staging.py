@@ -11,6 +11,8 @@ from nats.aio.client import Client
 
 from contracts.packages import PackageStaged
 from contracts.staging import StagingCompleted, StagingRequested
+from libs.breakers import resources
+from libs.breakers.shared import Breakers
 from libs.bus.publishing import EventPublisher
 from libs.errors import Permanent
 from libs.opsdb.reader import OpsDbReader
@@ -49,6 +51,7 @@ class Staging:
         client: For the progress bucket.
         place: Where the instance runs.
         stores: The archives that can be read here, by location.
+        breakers: Of the archives and the PROCESSING locations.
         now: The clock.
     """
 
@@ -60,6 +63,7 @@ class Staging:
         client: Client,
         place: Place,
         stores: Mapping[str, S3Store],
+        breakers: Breakers,
         now: Callable[[], datetime],
     ) -> None:
         self._opsdb = opsdb
@@ -67,6 +71,7 @@ class Staging:
         self._client = client
         self._place = place
         self._stores = stores
+        self._breakers = breakers
         self._now = now
         self._room = asyncio.Semaphore(AT_ONCE)
 
@@ -83,10 +88,11 @@ class Staging:
         root = self._place.disk(event.location).path
         destination = await asyncio.to_thread(resolve_inside, root, own_folder(event))
         job = _Job(event, destination, causation_id)
-        done = await self._standing(job, wanted)
-        missing = [one for one in wanted if one.package_id not in done]
-        await asyncio.to_thread(require_room, root, sum(one.payload_bytes for one in missing))
-        done |= await self._recalled(job, missing)
+        async with self._breakers.using(resources.disk(event.location)):
+            done = await self._standing(job, wanted)
+            missing = [one for one in wanted if one.package_id not in done]
+            await asyncio.to_thread(require_room, root, sum(one.payload_bytes for one in missing))
+            done |= await self._recalled(job, missing)
         return completed(event, list(done.values()), self._now(), self._kept_for(event))
 
     async def _standing(self, job: _Job, wanted: Sequence[Wanted]) -> dict[UUID, Staged]:
@@ -128,8 +134,9 @@ class Staging:
                 wanted,
                 in_order(copies, self._place.deployment),
                 self._stores,
+                self._breakers,
                 job.destination,
-                tally.part(str(wanted.package_id)),
+                progress=tally.part(str(wanted.package_id)),
             )
         files = [file for file in bag.bag.files if wanted.paths is None or file.path in wanted.paths]
         staged = Staged(wanted.package_id, len(files), sum(file.size for file in files))

@@ -19,7 +19,10 @@ def runs_at(deployment: Deployment, site: str) -> bool:
 async def compose(runtime: Runtime) -> AsyncIterator[None]:
     """Build the verifier's parts beside the clearing of its BUFFERs."""
     place, bus = runtime.place, runtime.bus
-    subscribe(bus, VerifierHandlers(place=place, client=bus.client, publisher=bus.publisher))
+    handlers = VerifierHandlers(
+        place=place, client=bus.client, publisher=bus.publisher, breakers=runtime.breakers()
+    )
+    subscribe(bus, handlers)
     buffers = place.settings.locations_of(LocationType.BUFFER)
     async with clearing([place.disk(name).path for name in buffers]):
         yield

@@ -8,6 +8,8 @@ from nats.aio.client import Client
 
 from contracts.base import Event
 from contracts.transfers import MovedPackage, TransferCompleted
+from libs.breakers import resources
+from libs.breakers.shared import Breakers
 from libs.bus.bus import Bus, DeliveryOf
 from libs.bus.publishing import EventPublisher
 from libs.bus.subscription import Hears, Subscription
@@ -37,12 +39,16 @@ class VerifierHandlers:
         place: Where the instance runs.
         client: For the progress bucket.
         publisher: Tells of each package as soon as it is read.
+        breakers: Of the BUFFERs.
     """
 
-    def __init__(self, *, place: Place, client: Client, publisher: EventPublisher) -> None:
+    def __init__(
+        self, *, place: Place, client: Client, publisher: EventPublisher, breakers: Breakers
+    ) -> None:
         self._place = place
         self._client = client
         self._publisher = publisher
+        self._breakers = breakers
         self._reader = Reader()
 
     async def verify(self, event: TransferCompleted, delivery: DeliveryOf) -> Sequence[Event]:
@@ -65,7 +71,10 @@ class VerifierHandlers:
             "total": event.size,
         }
         key = f"verifier.{event.transfer_id}"
-        async with telling(self._client, self._place.site, key, facts) as board:
+        async with (
+            self._breakers.using(resources.disk(event.location)),
+            telling(self._client, self._place.site, key, facts) as board,
+        ):
             verdicts = await self._reader.read(event, root, tell, board)
         return bundle_events(event, verdicts, self._place.deployment, self._place.site)
 

@@ -19,6 +19,7 @@ from contracts.envelope import Envelope
 from contracts.registry import REGISTRY
 from contracts.states import LocationType, StorageType
 from contracts.subjects import dead_stream, events_stream
+from libs.breakers.shared import Breakers
 from libs.bus.connection import connect
 from libs.bus.provision import provision_consumers, provision_streams
 from libs.bus.publishing import EventPublisher
@@ -82,6 +83,10 @@ class Road:
     def publisher(self, place: Place, service: str = "test") -> EventPublisher:
         """Publishes events at a site, as a service would."""
         return EventPublisher(self.client(place), site=place.site, service=service)
+
+    def breakers(self, place: Place) -> Breakers:
+        """The circuit breakers of a site, as an instance sees them."""
+        return Breakers(self.client(place), site=place.site, who="test")
 
     @asynccontextmanager
     async def running(self, place: Place, *services: str) -> AsyncIterator[None]:

@@ -72,6 +72,7 @@ async def archive_directly(road: Road, place: Place, event: PackageVerified) -> 
             archives=archives,
             client=road.client(place),
             publisher=road.publisher(place, "archiver"),
+            breakers=road.breakers(place),
         )
         envelope = Envelope.of(event, site=place.site, service="verifier", time=START)
         [said] = await handlers.archive(event, Delivery(envelope, events_stream(place.site), 1, 1))

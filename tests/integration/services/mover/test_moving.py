@@ -58,6 +58,7 @@ async def move_directly(
         client=road.client(road.telescope),
         publisher=road.publisher(road.telescope, "mover"),
         completed_before=known,
+        breakers=road.breakers(road.telescope),
     )
     envelope = Envelope.of(bundle, site=site, service="bundler", time=START)
     return await handlers.move(bundle, Delivery(envelope, events_stream(site), 1, 1))

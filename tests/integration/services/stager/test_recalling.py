@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from libs.breakers.shared import Breakers
 from libs.errors import Retriable
 from libs.storage.s3 import S3Store
 from services.stager.archives import ArchiveCopy
@@ -34,6 +35,11 @@ async def store(road: Road) -> AsyncIterator[S3Store]:
         yield opened
 
 
+@pytest.fixture
+def breakers(road: Road) -> Breakers:
+    return road.breakers(road.centre)
+
+
 def wanted(package: Package) -> Wanted:
     record = package.record
     return Wanted(package.id, record.name, record.size, record.sha256, None, record.payload_bytes)
@@ -48,7 +54,7 @@ async def put_damaged(store: S3Store, package: Package, key: str) -> None:
 
 
 async def test_the_next_copy_is_tried_after_damaged_missing_and_keyless_ones(
-    package: Package, store: S3Store, tmp_path: Path
+    package: Package, store: S3Store, breakers: Breakers, tmp_path: Path
 ) -> None:
     await put_damaged(store, package, "damaged.tar")
     copies = [
@@ -58,20 +64,24 @@ async def test_the_next_copy_is_tried_after_damaged_missing_and_keyless_ones(
         ArchiveCopy("here", package.key),
     ]
     seen: list[int] = []
-    bag = await recall(wanted(package), copies, {"here": store}, tmp_path / "job", seen.append)
+    bag = await recall(wanted(package), copies, {"here": store}, breakers, tmp_path / "job", progress=seen.append)
     (path,) = package.contents
     assert (tmp_path / "job" / path).read_bytes() == DATA
     assert bag.written == (path,)
     assert seen[-1] == package.record.size
 
 
-async def test_an_archive_without_keys_is_waited_for(package: Package, tmp_path: Path) -> None:
+async def test_an_archive_without_keys_is_waited_for(
+    package: Package, breakers: Breakers, tmp_path: Path
+) -> None:
     with pytest.raises(Retriable, match="archive_without_keys"):
-        await recall(wanted(package), [ArchiveCopy("far", package.key)], {}, tmp_path / "job", print)
+        await recall(
+            wanted(package), [ArchiveCopy("far", package.key)], {}, breakers, tmp_path / "job", print
+        )
 
 
 async def test_a_recall_that_is_stopped_leaves_nothing_behind(
-    package: Package, store: S3Store, tmp_path: Path
+    package: Package, store: S3Store, breakers: Breakers, tmp_path: Path
 ) -> None:
     begun, go_on = threading.Event(), threading.Event()
 
@@ -80,7 +90,9 @@ async def test_a_recall_that_is_stopped_leaves_nothing_behind(
         assert go_on.wait(20)
 
     copies, area = [ArchiveCopy("here", package.key)], tmp_path / "area"
-    task = asyncio.create_task(recall(wanted(package), copies, {"here": store}, area / "job", progress))
+    task = asyncio.create_task(
+        recall(wanted(package), copies, {"here": store}, breakers, area / "job", progress=progress)
+    )
     assert await asyncio.to_thread(begun.wait, 20)
     task.cancel()
     await asyncio.sleep(0.05)
@@ -89,5 +101,5 @@ async def test_a_recall_that_is_stopped_leaves_nothing_behind(
     with pytest.raises(asyncio.CancelledError):
         await task
     assert list(area.iterdir()) == []
-    await recall(wanted(package), copies, {"here": store}, area / "job", progress)
+    await recall(wanted(package), copies, {"here": store}, breakers, area / "job", progress=progress)
     assert [path.name for path in area.iterdir()] == ["job"]

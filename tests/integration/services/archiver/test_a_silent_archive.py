@@ -7,6 +7,9 @@ import pytest
 import structlog
 
 from contracts.packages import PackageArchived
+from libs.breakers.circuit import Circuit, CircuitState
+from libs.breakers.resources import archive
+from libs.breakers.shared import standing
 from libs.service.service import Place
 from libs.sites.models import S3Location
 from libs.storage.s3_settings import S3Settings
@@ -32,8 +35,10 @@ class Gagged:
     def __init__(self, endpoint: str) -> None:
         self._behind = urlsplit(endpoint)
         self.free = False
+        self.asked = 0
 
     async def converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.asked += 1
         if not self.free:
             await silence(reader, writer)
         theirs, ours = await asyncio.open_connection(self._behind.hostname, self._behind.port)
@@ -82,3 +87,38 @@ async def test_it_is_told_and_waited_for(road: Road, monkeypatch: pytest.MonkeyP
             [archived] = await road.wait_for(road.centre, PackageArchived)
     assert archived.package == event.package
     assert not await road.letters(road.centre)
+
+
+async def test_its_breaker_opens_and_its_work_waits_without_burning_attempts(road: Road) -> None:
+    events = [verified_at_centre(road) for _ in range(5)]
+    location = f"{road.centre.site}-archive"
+    gagged = Gagged(road.centre.s3(location).endpoint)
+
+    async def breaker() -> Circuit:
+        found = await standing(road.client(road.centre), road.centre.site)
+        return found.get(archive(location).key, Circuit())
+
+    with structlog.testing.capture_logs() as told:
+
+        def lines(kind: str) -> list[dict[str, object]]:
+            return [dict(line) for line in told if line["event"] == kind]
+
+        async with (
+            listening(gagged.converse) as endpoint,
+            road.running(hasty(road.centre, endpoint), "archiver"),
+        ):
+            await road.publisher(road.centre, "verifier").publish(events)
+            await road.eventually(lambda: lines("opened"), within_s=20, what="the breaker")
+            assert (await breaker()).state is not CircuitState.CLOSED
+            await road.eventually(
+                lambda: len(lines("postponed")) >= len(events), within_s=20, what="postponements"
+            )
+            tried = gagged.asked
+            gagged.free = True
+            archived = await road.wait_for(road.centre, PackageArchived, count=len(events), within_s=60)
+    assert {each.package.package_id for each in archived} == {each.package.package_id for each in events}
+    # Two workers fail three times and more between them; a try without a breaker would have asked far more often.
+    assert tried <= 40
+    assert max(int(str(line["attempt"])) for line in lines("redelivered")) <= 4
+    assert not await road.letters(road.centre)
+    assert (await breaker()).state is CircuitState.CLOSED

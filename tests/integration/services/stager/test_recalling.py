@@ -64,7 +64,9 @@ async def test_the_next_copy_is_tried_after_damaged_missing_and_keyless_ones(
         ArchiveCopy("here", package.key),
     ]
     seen: list[int] = []
-    bag = await recall(wanted(package), copies, {"here": store}, breakers, tmp_path / "job", progress=seen.append)
+    bag = await recall(
+        wanted(package), copies, {"here": store}, breakers, tmp_path / "job", progress=seen.append
+    )
     (path,) = package.contents
     assert (tmp_path / "job" / path).read_bytes() == DATA
     assert bag.written == (path,)

@@ -78,7 +78,7 @@ async def test_an_archive_without_keys_is_waited_for(
 ) -> None:
     with pytest.raises(Retriable, match="archive_without_keys"):
         await recall(
-            wanted(package), [ArchiveCopy("far", package.key)], {}, breakers, tmp_path / "job", print
+            wanted(package), [ArchiveCopy("far", package.key)], {}, breakers, tmp_path / "job", progress=print
         )
 
 

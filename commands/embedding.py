@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+from libs.embedded.keeping import kept_running
 from libs.embedded.ports import Choice, PortBook
 from libs.embedded.postgres import EmbeddedPostgres
 from libs.embedded.servers import EmbeddedServers, NatsPlan
@@ -34,7 +35,7 @@ class Servers:
 async def servers_of(
     deployment: Deployment, workdir: Workdir, given: Credentials, sites: Sequence[str]
 ) -> AsyncIterator[Servers]:
-    """Start what is `embedded`, and stop it at the end.
+    """Start what is `embedded`, start it again whenever it ends, and stop it at the end.
 
     Args:
         deployment: As loaded.
@@ -51,7 +52,7 @@ async def servers_of(
     servers = EmbeddedServers(
         workdir.servers, nats=plans, postgres={} if opsdb_sites else None, s3=bool(s3_locations)
     )
-    async with servers:
+    async with servers, kept_running(servers.all):
         postgres = servers.postgres if opsdb_sites else None
         endpoints = Endpoints(
             nats={site: server.url for site, server in servers.nats.items()},

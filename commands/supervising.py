@@ -18,6 +18,7 @@ from libs.telemetry.logs import logger
 PRELOAD = ["commands.child", "libs.opsdb.reader", "libs.bus.bus", "fastapi", "contracts.registry"]
 STOP_GRACE_S = 15.0
 QUICK_DEATH_S = 5.0
+FIRST_PAUSE_S = 0.25
 LONGEST_PAUSE_S = 30.0
 
 log = logger("supervisor")
@@ -25,12 +26,19 @@ log = logger("supervisor")
 
 @dataclass(slots=True)
 class Worker:
-    """One service at one site, through all its restarts."""
+    """One service at one site, through all its restarts.
+
+    Attributes:
+        started: When its present process was (monotonic clock).
+        quick_deaths: How many times in a row it died soon after it was started.
+        deaths: Every exit code.
+    """
 
     task: Task
     process: ForkServerProcess
     started: float
     restarts: int = 0
+    quick_deaths: int = 0
     deaths: list[int] = field(default_factory=list)
 
     @property
@@ -107,13 +115,23 @@ class Supervisor:
             log.warning("died", worker=worker.name, exit_code=code, restarts=worker.restarts)
             if self._on_death is not None:
                 self._on_death(worker, code)
-            if time.monotonic() - worker.started < QUICK_DEATH_S:
-                await asyncio.sleep(min(0.25 * 2 ** min(worker.restarts, 7), LONGEST_PAUSE_S))
+            worker.quick_deaths = quick_deaths(time.monotonic() - worker.started, worker.quick_deaths)
+            await asyncio.sleep(pause_after(worker.quick_deaths))
             if self._stopping or self._workers.get(worker.name) is not worker:
                 return
             worker.restarts += 1
             worker.started = time.monotonic()
             worker.process = self._spawn(worker.task)
+
+
+def quick_deaths(lived_s: float, before: int) -> int:
+    """How many times in a row a service has died at once, now that it died after `lived_s` seconds."""
+    return before + 1 if lived_s < QUICK_DEATH_S else 0
+
+
+def pause_after(deaths: int) -> float:
+    """Seconds until a service is started again: none for one that had lived, longer and longer otherwise."""
+    return min(FIRST_PAUSE_S * 2.0 ** min(deaths - 1, 16), LONGEST_PAUSE_S) if deaths else 0.0
 
 
 async def _ended(process: ForkServerProcess) -> None:

@@ -10,6 +10,8 @@ from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
+from libs.errors import Retriable
+
 LOCALHOST = "127.0.0.1"
 _PORTS: TypeAdapter[dict[str, int]] = TypeAdapter(dict[str, int])
 
@@ -21,6 +23,8 @@ class Choice(Enum):
     """Those of its last run where they are free: addresses stay valid over a restart."""
     FRESH = "fresh"
     """New ones: somebody was quicker to bind the others."""
+    SAME = "same"
+    """Those of its last run and no others: who is connected knows no others."""
 
 
 def listening_socket(port: int | None) -> socket.socket:
@@ -29,6 +33,17 @@ def listening_socket(port: int | None) -> socket.socket:
         with contextlib.suppress(OSError):
             return _listen(port)
     return _listen(0)
+
+
+def _listen_there(port: int | None) -> socket.socket:
+    try:
+        return _listen(port or 0)
+    except OSError as error:
+        raise Retriable(
+            "port_taken",
+            f"port {port} of {LOCALHOST} is in use: {error.strerror}",
+            "Find out who took it (ss -ltnp); it is tried again by itself.",
+        ) from error
 
 
 def _listen(port: int) -> socket.socket:
@@ -53,10 +68,14 @@ class PortBook:
         """Return one listening socket for each name and remember their ports.
 
         All are open at once, so no two names get the same port. The caller closes them.
+
+        Raises:
+            Retriable: ``port_taken``: it has to be the `SAME`, which somebody else uses meanwhile.
         """
-        known = self._read() if choice is Choice.REMEMBERED else {}
+        known = {} if choice is Choice.FRESH else self._read()
+        take = _listen_there if choice is Choice.SAME else listening_socket
         with ExitStack() as cleanup:
-            sockets = {n: cleanup.enter_context(listening_socket(known.get(n))) for n in names}
+            sockets = {n: cleanup.enter_context(take(known.get(n))) for n in names}
             self._write({name: int(s.getsockname()[1]) for name, s in sockets.items()})
             cleanup.pop_all()
         return sockets

@@ -98,6 +98,18 @@ class ServerProcess:
                 return code
             await asyncio.sleep(POLL_S)
 
+    async def ended(self) -> None:
+        """Wait for its end without looking again and again."""
+        loop = asyncio.get_running_loop()
+        over = asyncio.Event()
+        handle = os.pidfd_open(self.pid)
+        loop.add_reader(handle, over.set)
+        try:
+            await over.wait()
+        finally:
+            loop.remove_reader(handle)
+            os.close(handle)
+
     async def stop(self, grace_s: float) -> None:
         """End it: in order within `grace_s` seconds, otherwise by SIGKILL, with all its descendants."""
         family = self._descendants()

@@ -12,6 +12,7 @@ from typing import Self
 from libs.embedded.folder import FolderLock, make_private
 from libs.embedded.ports import Choice, PortBook
 from libs.embedded.process import POLL_S, Command, ServerProcess
+from libs.ending import end
 from libs.errors import Permanent
 
 START_ATTEMPTS = 5
@@ -74,13 +75,38 @@ class EmbeddedServer(ABC):
             Permanent: It ended or stayed silent; the error holds the last lines of its log.
             RuntimeError: Called twice, or outside the main thread.
         """
+        return await self._start(Choice.REMEMBERED)
+
+    async def restart(self) -> Self:
+        """Start it again on the ports that it had, whatever is left of it; what it was told to keep is there.
+
+        Raises:
+            Retriable: ``port_taken``.
+            UserError, Permanent, RuntimeError: As `start`.
+        """
+        await self.stop()
+        return await self._start(Choice.SAME)
+
+    async def ended(self) -> None:
+        """Return as soon as one of its processes has ended, however it ended."""
+        waiting = [asyncio.ensure_future(process.ended()) for process in self._processes]
+        try:
+            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            await end(*waiting)
+
+    def last_words(self) -> str:
+        """The last lines that its processes wrote to the log."""
+        return "\n".join(process.log_tail() for process in self._processes)
+
+    async def _start(self, choice: Choice) -> Self:
         if self._lock is not None:
             raise RuntimeError(f"{self.kind} in {self.folder} was started already")
         make_private(self.folder)
         self._lock = await FolderLock.take(self.folder)
         try:
             await self._prepare()
-            await self._start_on_free_ports()
+            await self._start_on(choice)
         except BaseException:
             await self.stop()
             raise
@@ -128,19 +154,18 @@ class EmbeddedServer(ABC):
         self._processes.append(process)
         return process
 
-    async def _start_on_free_ports(self) -> None:
-        choice = Choice.REMEMBERED
+    async def _start_on(self, choice: Choice) -> None:
         for attempt in range(1, START_ATTEMPTS + 1):
             await self._launch(choice)
             outcome = await self._outcome()
             if outcome is Outcome.READY:
                 return
-            tail = self._tail()
+            tail = self.last_words()
             await self._stop_processes()
             self._processes.clear()
             if outcome is Outcome.LATE or not _PORT_TAKEN.search(tail) or attempt == START_ATTEMPTS:
                 raise self._failure(outcome, tail)
-            choice = Choice.FRESH
+            choice = Choice.SAME if choice is Choice.SAME else Choice.FRESH
 
     async def _outcome(self) -> Outcome:
         loop = asyncio.get_running_loop()
@@ -155,9 +180,6 @@ class EmbeddedServer(ABC):
 
     async def _stop_processes(self) -> None:
         await asyncio.gather(*(process.stop(STOP_GRACE_S) for process in self._processes))
-
-    def _tail(self) -> str:
-        return "\n".join(process.log_tail() for process in self._processes)
 
     def _failure(self, outcome: Outcome, tail: str) -> Permanent:
         said = {

@@ -100,7 +100,7 @@ class EmbeddedServers:
     @property
     def running(self) -> bool:
         """Whether every server that was asked for lives."""
-        return len(self.nats) == len(self._plans) and all(server.running for server in self._all())
+        return len(self.nats) == len(self._plans) and all(server.running for server in self.all)
 
     async def start(self) -> Self:
         """Start all; when one fails, the others are stopped and its error is raised."""
@@ -118,7 +118,7 @@ class EmbeddedServers:
 
     async def stop(self) -> None:
         """Stop all at once."""
-        await asyncio.gather(*(server.stop() for server in self._all()))
+        await asyncio.gather(*(server.stop() for server in self.all))
         self.nats.clear()
 
     async def __aenter__(self) -> Self:
@@ -129,7 +129,9 @@ class EmbeddedServers:
     ) -> None:
         await self.stop()
 
-    def _all(self) -> list[EmbeddedServer]:
+    @property
+    def all(self) -> list[EmbeddedServer]:
+        """Every server that was started."""
         others = [server for server in (self._postgres, self._s3) if server is not None]
         return [*self.nats.values(), *others]
 

@@ -1,6 +1,7 @@
 """``chasqui explain ID``: what it is, where it is, why, what it waits for, and what happened to it."""
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from uuid import UUID
 
 from rich.console import Console, Group, RenderableType
@@ -13,6 +14,8 @@ from commands.wording import duration, instant
 from libs.errors import UserError
 from libs.insight.explain import Copy, Explanation, Step
 from libs.insight.explain import explain as explain_id
+from libs.insight.obstacles import Obstacle, ObstacleKind
+from libs.insight.waiting import Waiting
 from libs.service.service import Place
 from libs.sites.workdir import Workdir
 
@@ -25,7 +28,7 @@ async def explain(
     as_json: bool = False,
     console: Console | None = None,
 ) -> int:
-    """Explain one id, as the first site that knows it sees it.
+    """Explain one id, as the site sees it where the next step is taken, or the first one that knows it.
 
     Args:
         workdir: Where an `up` runs.
@@ -67,19 +70,24 @@ def read_id(text: str) -> UUID:
 
 
 async def find(places: Sequence[Place], wanted: UUID) -> tuple[str, Explanation]:
-    """The site that knows an id, and what it says.
+    """A site that knows an id, and what it says: the one where the next step is taken, if that is among them.
 
     Raises:
         UserError: ``unknown_id``: none does.
         Retriable: A site's servers are away.
     """
     unknown: UserError | None = None
+    found: tuple[str, Explanation] | None = None
     for place in places:
+        if found is not None and place.site != found[1].waiting.at:
+            continue
         async with reached(place) as site:
             try:
-                return place.site, await explain_id(site.opsdb, wanted)
+                found = place.site, await explain_id(site, wanted)
             except UserError as error:
                 unknown = error
+    if found is not None:
+        return found
     raise unknown or UserError("unknown_id", f"nothing here has the id {wanted}", "Start a site first.")
 
 
@@ -87,7 +95,8 @@ def render(found: Explanation, site: str) -> RenderableType:
     """An explanation for a person."""
     parts: list[RenderableType] = [
         Text.assemble(("state    ", "dim"), (found.state.replace("_", " "), "bold")),
-        Text.assemble(("waits    ", "dim"), found.waiting.now, " ", (found.waiting.next, "dim")),
+        Text.assemble(("waits    ", "dim"), found.waiting.now, (_since(found.waiting), "dim")),
+        Text.assemble(("then     ", "dim"), found.waiting.next, (_when(found.waiting), "dim")),
     ]
     if found.waiting.remedy:
         parts.append(Text.assemble(("remedy   ", "dim"), (found.waiting.remedy, "yellow")))
@@ -97,6 +106,7 @@ def render(found: Explanation, site: str) -> RenderableType:
                 ("problem  ", "dim"), (f"{found.problem.reason} ({found.problem.code})", "bold red")
             )
         )
+    parts += [_obstacle(each) for each in found.obstacles]
     for what, ids in found.related.items():
         parts.append(Text.assemble((f"{what:<9}", "dim"), ", ".join(str(one) for one in ids)))
     if found.copies:
@@ -107,6 +117,32 @@ def render(found: Explanation, site: str) -> RenderableType:
     return Panel(
         Group(*parts), title=title, title_align="left", subtitle=Text(f"{found.id} as {site} sees it")
     )
+
+
+def _since(waiting: Waiting) -> str:
+    """Since when, and who acts next."""
+    since = ""
+    if waiting.since is not None:
+        waited = max(0.0, (datetime.now(UTC) - waiting.since).total_seconds())
+        since = f"  since {instant(waiting.since)} ({duration(waited)})"
+    where = f"@{waiting.at}" if waiting.at else ""
+    return f"{since}  by {waiting.by}{where}" if waiting.by else since
+
+
+def _when(waiting: Waiting) -> str:
+    return f"  {instant(waiting.next_at)} at the latest" if waiting.next_at else ""
+
+
+def _obstacle(one: Obstacle) -> Text:
+    style = "dim" if one.kind is ObstacleKind.QUEUE else "bold red"
+    text = Text.assemble((f"{one.kind.value.replace('_', ' '):<9}", "dim"), (one.problem.reason, style))
+    if one.since is not None:
+        text.append(f"  since {instant(one.since)}", "dim")
+    if one.next_at is not None:
+        text.append(f"  tried again {instant(one.next_at)}", "dim")
+    if one.kind is not ObstacleKind.QUEUE:
+        text.append(f"\n         {one.problem.remedy}", "yellow")
+    return text
 
 
 def _copies(copies: Sequence[Copy]) -> Table:

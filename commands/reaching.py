@@ -2,31 +2,21 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from typing import Any
 
 import httpx
-from nats.aio.client import Client
 
 from contracts.problems import Problem
 from contracts.states import LocationType
 from libs.bus.connection import connect
 from libs.errors import Retriable, UserError
+from libs.insight.sight import Sight
 from libs.opsdb.reader import OpsDbReader
 from libs.service.service import Place
 from libs.sites.running import Running, find_credentials, find_running
 from libs.sites.workdir import Workdir
 
 ANSWER_WITHIN_S = 30.0
-
-
-@dataclass(frozen=True, slots=True)
-class Reached:
-    """A site whose servers answer."""
-
-    place: Place
-    client: Client
-    opsdb: OpsDbReader
 
 
 def places_of(workdir: Workdir, wanted: str | None = None) -> tuple[Place, ...]:
@@ -41,7 +31,7 @@ def places_of(workdir: Workdir, wanted: str | None = None) -> tuple[Place, ...]:
 
 
 @asynccontextmanager
-async def reached(place: Place) -> AsyncIterator[Reached]:
+async def reached(place: Place) -> AsyncIterator[Sight]:
     """Connect to a site's servers while the block lasts.
 
     Raises:
@@ -50,7 +40,7 @@ async def reached(place: Place) -> AsyncIterator[Reached]:
     client = await connect(place.bus_address(), name=f"command@{place.site}")
     try:
         async with OpsDbReader.open(place.opsdb_dsn(), most=2) as opsdb:
-            yield Reached(place, client, opsdb)
+            yield Sight(place, client, opsdb)
     finally:
         await client.close()
 

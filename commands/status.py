@@ -13,6 +13,7 @@ from rich.text import Text
 from commands.reaching import places_of, reached
 from commands.wording import bar, counts, duration, instant, size
 from contracts.problems import Problem
+from libs.breakers.circuit import Circuit, CircuitState
 from libs.errors import Retriable
 from libs.insight.disks import Disk
 from libs.insight.queues import Queue
@@ -107,7 +108,10 @@ def _facts(one: SiteStatus) -> Table:
         ("bundles", counts(one.bundles)),
         ("staging jobs", counts(one.staging_jobs)),
         ("projection", _projection(one)),
-        ("dead letters", Text(str(one.dead_letters), style="bold red" if one.dead_letters else "green")),
+        ("dead letters", _letters(one)),
+        ("breakers", _breakers(one.breakers)),
+        ("archive copies", _copies(one)),
+        ("holds", str(one.holds)),
         ("unfiled files", Text(str(one.unfiled_files), style="yellow" if one.unfiled_files else "green")),
         ("oldest unarchived", _oldest(one)),
     ]
@@ -124,6 +128,30 @@ def _services(alive: dict[str, int]) -> Text:
         for name, n in alive.items()
     ]
     return Text("  ").join(told)
+
+
+def _letters(one: SiteStatus) -> Text:
+    if not one.dead_letters:
+        return Text("none", style="green")
+    return Text(f"{one.dead_letters}: chasqui dead list --site {one.site}", style="bold red")
+
+
+def _breakers(breakers: dict[str, Circuit]) -> Text:
+    """Those that are not closed, each with its reason."""
+    told = []
+    for key, circuit in breakers.items():
+        if circuit.state is not CircuitState.CLOSED:
+            why = f": {circuit.problem.reason}" if circuit.problem else ""
+            told.append(Text(f"{key} {circuit.state.value.replace('_', ' ')}{why}", style="bold red"))
+    return Text("\n").join(told) if told else Text("all closed", style="green")
+
+
+def _copies(one: SiteStatus) -> Text:
+    if one.copies.unrepairable:
+        return Text(f"{one.copies.unrepairable} damaged beyond repair", style="bold red")
+    if one.copies.damaged:
+        return Text(f"{one.copies.damaged} damaged, being mended", style="yellow")
+    return Text("none known to be damaged", style="green")
 
 
 def _projection(one: SiteStatus) -> Text:
@@ -162,9 +190,16 @@ def _queues(queues: Sequence[Queue]) -> RenderableType:
     table = Table(box=None, padding=(0, 2))
     for heading in ("queue", "hears"):
         table.add_column(heading)
-    for heading in ("waiting", "in hand", "again"):
+    for heading in ("waiting", "in hand", "again", "oldest"):
         table.add_column(heading, justify="right")
     for queue in busy:
         name = f"{queue.service}.{queue.handler}"
-        table.add_row(name, queue.origin, str(queue.waiting), str(queue.in_hand), str(queue.redelivered))
+        table.add_row(
+            name,
+            queue.origin,
+            str(queue.waiting),
+            str(queue.in_hand),
+            str(queue.redelivered),
+            duration(queue.oldest_s),
+        )
     return table

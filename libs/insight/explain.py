@@ -8,6 +8,8 @@ from uuid import UUID
 from contracts.base import Message, Utc
 from contracts.problems import Problem
 from libs.errors import UserError
+from libs.insight.obstacles import Obstacle, obstacles
+from libs.insight.sight import Sight
 from libs.insight.surroundings import context_of, related_to
 from libs.insight.waiting import Waiting, waiting_for
 from libs.opsdb.reader import OpsDbReader
@@ -20,6 +22,8 @@ TABLES = (
     "data_transfer",
     "staging_job",
     "physical_copy",
+    "dead_letter",
+    "deletion_hold",
 )
 """Where an id is looked for, in this order."""
 
@@ -72,36 +76,45 @@ class Step(Message):
 
 
 class Explanation(Message):
-    """Everything the system knows about one id."""
+    """Everything the system knows about one id.
+
+    Attributes:
+        obstacles: What stands in the way, as far as this site can see; those who act next at another site
+            (`waiting.at`) are seen there.
+    """
 
     id: UUID
     kind: str
     name: str
     state: str
     waiting: Waiting
+    obstacles: tuple[Obstacle, ...]
     problem: Problem | None
     copies: tuple[Copy, ...]
     timeline: tuple[Step, ...]
     related: dict[str, tuple[UUID, ...]]
 
 
-async def explain(opsdb: OpsDbReader, wanted: UUID) -> Explanation:
-    """Explain an observation, file, package, bundle, transfer, staging job or copy.
+async def explain(sight: Sight, wanted: UUID) -> Explanation:
+    """Explain an observation, file, package, bundle, transfer, staging job, copy, dead letter or hold.
 
     Raises:
         UserError: ``unknown_id``.
-        Retriable: ``opsdb_unavailable``.
+        Retriable: ``opsdb_unavailable`` or ``bus_unavailable``.
     """
+    opsdb = sight.opsdb
     kind, row = await _find(opsdb, wanted)
     related = await related_to(opsdb, kind, row)
     about = [wanted, *(item for ids in related.values() for item in ids)]
     holders = [wanted] if kind == "physical_copy" else [wanted, *related.get("package", ())]
+    waiting = waiting_for(kind, row, await context_of(opsdb, sight.place.deployment, kind, row))
     return Explanation(
         id=wanted,
         kind=kind,
         name=_name(kind, row),
         state=_state(row),
-        waiting=waiting_for(kind, row, await context_of(opsdb, kind, row)),
+        waiting=waiting,
+        obstacles=await obstacles(sight, waiting, about),
         problem=problem_of(row),
         copies=await _copies(opsdb, holders),
         timeline=await _timeline(opsdb, about),
@@ -153,7 +166,7 @@ async def _find(opsdb: OpsDbReader, wanted: UUID) -> tuple[str, dict[str, Any]]:
 
 
 def _name(kind: str, row: Mapping[str, Any]) -> str:
-    for column in ("path", "name", "obs_unit", "folder", "route"):
+    for column in ("path", "name", "obs_unit", "folder", "route", "type", "target"):
         if row.get(column):
             return str(row[column])
     return kind.replace("_", " ")

@@ -9,7 +9,7 @@ from nats.js.api import ConsumerInfo
 from nats.js.errors import NotFoundError
 
 from contracts.base import Message
-from contracts.subjects import dead_stream, events_stream
+from contracts.subjects import dead_stream, events_stream, replay_stream
 from libs.bus.connection import unavailable
 from libs.opsdb.reader import OpsDbReader
 from libs.service.service import Place
@@ -23,6 +23,7 @@ class Queue(Message):
     Attributes:
         origin: The site whose events it hears.
         redelivered: How many of those in hand came more than once.
+        oldest_s: Seconds since the oldest of them all was stored; None if nothing waits.
     """
 
     service: str
@@ -31,6 +32,7 @@ class Queue(Message):
     waiting: int
     in_hand: int
     redelivered: int
+    oldest_s: float | None = None
 
 
 class Projection(Message):
@@ -65,19 +67,60 @@ async def what_waits(place: Place, client: Client, opsdb: OpsDbReader) -> Waitin
         Retriable: ``bus_unavailable`` or ``opsdb_unavailable``.
     """
     projections = await projections_of(place, client, opsdb)
+    queues = await queues_of(place, client)
     js = client.jetstream(timeout=API_TIMEOUT_S)
     try:
-        queues = [
-            queue
-            for projection in projections
-            for info in await js.consumers_info(projection.stream)
-            if (queue := queue_of(info, place.site, projection.stream)) is not None
-        ]
         letters = (await js.stream_info(dead_stream(place.site))).state.messages
     except (NatsError, OSError, TimeoutError) as error:
         raise unavailable(place.settings.nats.url, error) from error
-    ordered = sorted(queues, key=lambda queue: (queue.service, queue.handler, queue.origin))
-    return Waiting(queues=tuple(ordered), projections=projections, dead_letters=letters)
+    return Waiting(queues=queues, projections=projections, dead_letters=letters)
+
+
+async def queues_of(place: Place, client: Client) -> tuple[Queue, ...]:
+    """Every handler's queue at a site, by service, handler and origin.
+
+    Raises:
+        Retriable: ``bus_unavailable``.
+    """
+    js = client.jetstream(timeout=API_TIMEOUT_S)
+    found = []
+    try:
+        for stream in (*place.streams, replay_stream(place.site)):
+            for info in await _consumers(js, stream):
+                queue = queue_of(info, place.site, stream)
+                if queue is not None:
+                    oldest_s = await _oldest_s(js, stream, info) if queue.waiting or queue.in_hand else None
+                    found.append(queue.model_copy(update={"oldest_s": oldest_s}))
+    except (NatsError, OSError, TimeoutError) as error:
+        raise unavailable(place.settings.nats.url, error) from error
+    return tuple(sorted(found, key=lambda queue: (queue.service, queue.handler, queue.origin)))
+
+
+async def _consumers(js: JetStreamContext, stream: str) -> list[ConsumerInfo]:
+    """None while the stream (a mirror of a site that was never reached) is not there."""
+    try:
+        return await js.consumers_info(stream)
+    except NotFoundError:
+        return []
+
+
+async def _oldest_s(js: JetStreamContext, stream: str, info: ConsumerInfo) -> float | None:
+    """Age of the first message that a consumer hears and has not settled.
+
+    All up to its acknowledgement floor are settled, so the next one that its filters match is the oldest.
+    """
+    floor = info.ack_floor.stream_seq if info.ack_floor else 0
+    filters = info.config.filter_subjects or [info.config.filter_subject or ">"]
+    ages = [await _next_age_s(js, stream, floor + 1, subject) for subject in filters]
+    return max((age for age in ages if age is not None), default=None)
+
+
+async def _next_age_s(js: JetStreamContext, stream: str, sequence: int, subject: str) -> float | None:
+    try:
+        found = await js.get_msg(stream, sequence, subject=subject, next=True)
+    except NotFoundError:
+        return None
+    return None if found.time is None else max(0.0, (datetime.now(UTC) - found.time).total_seconds())
 
 
 async def projections_of(place: Place, client: Client, opsdb: OpsDbReader) -> tuple[Projection, ...]:

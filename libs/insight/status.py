@@ -8,6 +8,8 @@ from nats.errors import Error as NatsError
 
 from contracts.base import Message, Utc
 from contracts.subjects import heartbeat_bucket
+from libs.breakers.circuit import Circuit
+from libs.breakers.shared import standing
 from libs.bus.buckets import Facts, read_bucket
 from libs.bus.connection import unavailable
 from libs.insight.disks import Disk, disks_of
@@ -24,6 +26,11 @@ OLDEST = """
     ORDER BY f.filed_at, f.path LIMIT 1
 """
 
+COPIES = """
+    SELECT count(*) AS damaged, count(unrepairable_at) AS unrepairable FROM physical_copy
+    WHERE scrub_problem_code IS NOT NULL AND state <> 'deleted'
+"""
+
 
 class Oldest(Message):
     """The file that has waited longest to be archived."""
@@ -35,11 +42,25 @@ class Oldest(Message):
     age_s: float
 
 
+class CopyHealth(Message):
+    """The copies of the archives of all sites, as their scrubs left them.
+
+    Attributes:
+        damaged: Found damaged or missing, and not yet mended.
+        unrepairable: Those of them for which no good copy was found: an alarm.
+    """
+
+    damaged: int
+    unrepairable: int
+
+
 class SiteStatus(Message):
     """Everything on the operator's one page, of one site.
 
     Attributes:
         services: How many instances of each service are alive; 0 for one that should be and is not.
+        breakers: Those that ever opened, by key.
+        holds: Those that stand: nothing within their scope is deleted.
         progress: What is being worked on, by key, as its worker last told it.
     """
 
@@ -49,6 +70,9 @@ class SiteStatus(Message):
     queues: tuple[Queue, ...]
     projections: tuple[Projection, ...]
     dead_letters: int
+    breakers: dict[str, Circuit]
+    copies: CopyHealth
+    holds: int
     observations: dict[str, int]
     files: dict[str, int]
     packages: dict[str, int]
@@ -82,6 +106,9 @@ async def site_status(place: Place, client: Client, opsdb: OpsDbReader) -> SiteS
         queues=waits.queues,
         projections=waits.projections,
         dead_letters=waits.dead_letters,
+        breakers=await standing(client, place.site),
+        copies=await _copies(opsdb),
+        holds=await opsdb.fetchval("SELECT count(*) FROM deletion_hold WHERE released_at IS NULL"),
         observations=await _by_state(opsdb, "executed_obs_unit"),
         files=await _by_state(opsdb, "raw_data_file"),
         packages=await _by_state(opsdb, "raw_data_package"),
@@ -119,6 +146,11 @@ async def _alive(place: Place, client: Client) -> dict[str, Facts]:
         return await read_bucket(client, heartbeat_bucket(place.site))
     except (NatsError, OSError, TimeoutError) as error:
         raise unavailable(place.settings.nats.url, error) from error
+
+
+async def _copies(opsdb: OpsDbReader) -> CopyHealth:
+    row = await opsdb.fetchrow(COPIES)
+    return CopyHealth(**dict(row)) if row is not None else CopyHealth(damaged=0, unrepairable=0)
 
 
 async def _by_state(opsdb: OpsDbReader, table: str) -> dict[str, int]:

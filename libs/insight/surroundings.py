@@ -4,7 +4,9 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
+from contracts.states import LocationType
 from libs.opsdb.reader import OpsDbReader
+from libs.sites.models import Deployment
 
 Related = dict[str, tuple[UUID, ...]]
 """By what they are (``observation``, ``package``, ``bundle``, ``transfer``)."""
@@ -29,6 +31,14 @@ _ROUTES = """
     SELECT count(*) FROM data_transfer_route r
     JOIN data_location l ON l.site = r.origin WHERE l.name = $1
 """
+_HOP = """
+    SELECT * FROM data_transfer WHERE data_transfer_package_id = $1
+    ORDER BY started_at DESC NULLS LAST, id LIMIT 1
+"""
+_ARCHIVED_AT = """
+    SELECT p.archived_at FROM raw_data_package p
+    WHERE p.id = $1 OR p.id = (SELECT f.raw_data_package_id FROM raw_data_file f WHERE f.id = $1)
+"""
 _OWNERS = {
     "raw_data_file": "observation",
     "raw_data_package": "package",
@@ -49,6 +59,8 @@ async def related_to(opsdb: OpsDbReader, kind: str, row: Mapping[str, Any]) -> R
     }
     if kind == "physical_copy":
         related[_OWNERS.get(str(row["kind"]), "package")] = (row["entity_id"],)
+    if kind == "dead_letter" and (about := _as_id(row.get("entity_id"))) is not None:
+        related["about"] = (about,)
     if kind in _PACKAGES:
         related["package"] = await _ids(opsdb, _PACKAGES[kind], row["id"])
     packages = (row["id"],) if kind == "raw_data_package" else related.get("package", ())
@@ -60,11 +72,14 @@ async def related_to(opsdb: OpsDbReader, kind: str, row: Mapping[str, Any]) -> R
     return {what: ids for what, ids in related.items() if ids}
 
 
-async def context_of(opsdb: OpsDbReader, kind: str, row: Mapping[str, Any]) -> dict[str, Any]:
-    """The facts beyond its own row that decide what a thing waits for; see `libs.insight.waiting`.
+async def context_of(
+    opsdb: OpsDbReader, deployment: Deployment, kind: str, row: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The facts beyond its own row that decide what a thing waits for; see `libs.insight.waits`.
 
     Args:
         opsdb: The site's ops-db.
+        deployment: Knows how long things may wait and are kept.
         kind: Its table.
         row: Its row.
     """
@@ -75,11 +90,21 @@ async def context_of(opsdb: OpsDbReader, kind: str, row: Mapping[str, Any]) -> d
                 "packages": await counts_of(opsdb, "raw_data_package", "executed_obs_unit_id", row["id"]),
             }
         case "raw_data_package":
-            return await _routes(opsdb, row)
+            return await _package(opsdb, deployment, row)
         case "raw_data_file":
             package = await _row(opsdb, "raw_data_package", row.get("raw_data_package_id"))
             unit = await _row(opsdb, "executed_obs_unit", row.get("executed_obs_unit_id"))
-            return {"package": package, "observation": unit, **await _routes(opsdb, package)}
+            return {
+                "package": package,
+                "observation": unit,
+                **await _package(opsdb, deployment, package),
+            }
+        case "data_transfer_package":
+            return {"hop": await _first(opsdb, _HOP, row["id"])}
+        case "staging_job":
+            return {"site": _site_of(deployment, row["location"]), "archives": _archives(deployment)}
+        case "physical_copy":
+            return await _copy(opsdb, deployment, row)
         case _:
             return {}
 
@@ -93,11 +118,55 @@ async def counts_of(opsdb: OpsDbReader, table: str, column: str, owner: UUID) ->
     return {row["state"]: row["n"] for row in rows}
 
 
-async def _routes(opsdb: OpsDbReader, package: Mapping[str, Any]) -> dict[str, Any]:
-    """How many routes leave the site of a package's SOURCE: without one it is archived where it is."""
-    if package.get("source_location") is None:
+async def _package(opsdb: OpsDbReader, deployment: Deployment, package: Mapping[str, Any]) -> dict[str, Any]:
+    """Its bundle, the newest hop of that, the archives at its end, and how long its route lets it wait.
+
+    ``routes`` counts those that leave the site of its SOURCE: without one it is archived where it is.
+    """
+    if not package:
         return {}
-    return {"routes": await opsdb.fetchval(_ROUTES, package["source_location"])}
+    bundle = await _row(opsdb, "data_transfer_package", package.get("data_transfer_package_id"))
+    origin = _site_of(deployment, package.get("source_location"))
+    routes = deployment.routes_from(origin) if origin else {}
+    end = bundle.get("destination") or (origin if not routes else None)
+    context: dict[str, Any] = {
+        "origin": origin,
+        "bundle": bundle,
+        "hop": await _first(opsdb, _HOP, bundle["id"]) if bundle else {},
+        "archives": _archives(deployment, end),
+        "longest_wait": max((route.longest_wait for route in routes.values()), default=None),
+    }
+    if package.get("source_location") is not None:
+        context["routes"] = await opsdb.fetchval(_ROUTES, package["source_location"])
+    return context
+
+
+async def _copy(opsdb: OpsDbReader, deployment: Deployment, row: Mapping[str, Any]) -> dict[str, Any]:
+    site = _site_of(deployment, row.get("location"))
+    if site is None:
+        return {}
+    settings = deployment.site(site).locations[row["location"]]
+    archived = await opsdb.fetchval(_ARCHIVED_AT, row.get("entity_id"))
+    return {"site": site, "archived_at": archived, "keep_for": settings.retention.keep_for}
+
+
+def _site_of(deployment: Deployment, location: str | None) -> str | None:
+    """None for a location that the deployment does not name (any more)."""
+    return next((site for site, name, _ in deployment.locations() if name == location), None)
+
+
+def _archives(deployment: Deployment, at: str | None = None) -> tuple[str, ...]:
+    """The archives of a site, or of all."""
+    return tuple(
+        name
+        for site, name, location in deployment.locations()
+        if location.type is LocationType.LONG_TERM_ARCHIVE and at in {None, site}
+    )
+
+
+async def _first(opsdb: OpsDbReader, query: str, argument: object) -> dict[str, Any]:
+    row = await opsdb.fetchrow(query, argument)
+    return {} if row is None else dict(row)
 
 
 async def _row(opsdb: OpsDbReader, table: str, wanted: UUID | None) -> dict[str, Any]:
@@ -105,6 +174,14 @@ async def _row(opsdb: OpsDbReader, table: str, wanted: UUID | None) -> dict[str,
         return {}
     row = await opsdb.fetchrow(f"SELECT * FROM {table} WHERE id = $1", wanted)  # noqa: S608  names of this module
     return {} if row is None else dict(row)
+
+
+def _as_id(text: str | None) -> UUID | None:
+    """Letters are about things with ids, and now and then about a location's name."""
+    try:
+        return UUID(text) if text else None
+    except ValueError:
+        return None
 
 
 async def _ids(opsdb: OpsDbReader, query: str, argument: object) -> tuple[UUID, ...]:

@@ -6,6 +6,7 @@ from fastapi import APIRouter, Response
 from nats.aio.client import Client
 
 from libs.insight.explain import Explanation, explain
+from libs.insight.sight import Sight
 from libs.insight.status import SiteStatus, site_status
 from libs.service.service import Place
 from services.gateway.answers import json_answer
@@ -27,7 +28,7 @@ def router(place: Place, client: Client, knowing: Knowing) -> APIRouter:
     @routes.get("/explain/{wanted}")
     async def explained(wanted: UUID) -> Explanation:
         """Where something is, why, and what it waits for."""
-        return await explain(knowing.opsdb, wanted)
+        return await explain(Sight(place, client, knowing.opsdb), wanted)
 
     @routes.get("/health", response_model=HealthReport, responses={503: {"model": HealthReport}})
     async def health() -> Response:

@@ -82,11 +82,25 @@ function fact(name, value, tone) {
   return el("div", null, el("dt", null, name), el("dd", { class: tone }, value));
 }
 
+function breakers(all) {
+  const open = Object.entries(all).filter(([, circuit]) => circuit.state !== "closed");
+  if (!open.length) return ["all closed", "good"];
+  return [el("ul", { class: "plain" }, ...open.map(([key, circuit]) => el("li", { title: circuit.problem ? circuit.problem.remedy : "" },
+    `${key} ${words(circuit.state)}`, circuit.problem ? `: ${circuit.problem.reason}` : ""))), "bad"];
+}
+
+function damaged(copies) {
+  if (!copies.damaged) return "none";
+  return copies.unrepairable ? `${copies.damaged}, ${copies.unrepairable} of them beyond repair` : `${copies.damaged}, being mended`;
+}
+
 function facts(status) {
   const oldest = status.oldest_unarchived;
   const stuck = sum(status.files, "missing", "refused") + sum(status.packages, "failed");
   show("facts",
     fact("Dead letters", status.dead_letters, status.dead_letters ? "bad" : "good"),
+    fact("Breakers", ...breakers(status.breakers)),
+    fact("Damaged archive copies", damaged(status.copies), status.copies.unrepairable ? "bad" : status.copies.damaged ? "warn" : "good"),
     fact("Oldest file not archived",
       oldest ? el("a", { href: `#explain=${oldest.file_id}` }, `${duration(oldest.age_s)} · ${oldest.path}`) : "none",
       oldest ? null : "good"),
@@ -106,7 +120,8 @@ function queues(status) {
     el("td", null, `${queue.service} · ${words(queue.handler)}`),
     el("td", { class: "soft" }, queue.origin),
     el("td", { class: queue.waiting ? "warn" : "soft" }, queue.waiting),
-    el("td", { class: queue.redelivered ? "bad" : queue.in_hand ? "good" : "soft" }, queue.in_hand))));
+    el("td", { class: queue.redelivered ? "bad" : queue.in_hand ? "good" : "soft" }, queue.in_hand),
+    el("td", { class: "soft" }, duration(queue.oldest_s)))));
 }
 
 function bar(part, tone, label) {
@@ -176,6 +191,11 @@ function table(headings, rows) {
     el("tbody", null, ...rows.map((row) => el("tr", null, ...row.map((cell) => el("td", null, cell)))))));
 }
 
+function since(waiting) {
+  const waited = waiting.since ? ` since ${instant(waiting.since)} (${duration((Date.now() - Date.parse(waiting.since)) / 1000)})` : "";
+  return waiting.by ? `${waited}, by ${waiting.by}${waiting.at ? ` at ${waiting.at}` : ""}` : waited;
+}
+
 function explained(found) {
   const close = el("button", { type: "button", class: "small" }, "Close");
   close.addEventListener("click", () => { location.hash = ""; });
@@ -183,9 +203,16 @@ function explained(found) {
     el("div", { class: "head" },
       el("h3", { id: "explained" }, `${words(found.kind)} ${found.name}`, " ", el("span", { class: "pill" }, words(found.state))), close),
     el("p", null, el("code", null, found.id)),
-    el("p", null, el("strong", null, "Waits: "), found.waiting.now, " ", found.waiting.next),
+    el("p", null, el("strong", null, "Waits: "), found.waiting.now, el("span", { class: "soft" }, since(found.waiting))),
+    el("p", null, el("strong", null, "Then: "), found.waiting.next,
+      found.waiting.next_at ? el("span", { class: "soft" }, ` ${instant(found.waiting.next_at)} at the latest`) : null),
   ];
   if (found.waiting.remedy) parts.push(el("p", { class: "warn" }, found.waiting.remedy));
+  for (const one of found.obstacles) {
+    parts.push(el("p", { class: one.kind === "queue" ? "soft" : "bad" }, `${one.problem.reason} `,
+      el("span", { class: "soft" }, (one.since ? `since ${instant(one.since)} ` : "") + (one.next_at ? `tried again ${instant(one.next_at)}` : ""))));
+    if (one.kind !== "queue") parts.push(el("p", { class: "warn" }, one.problem.remedy));
+  }
   if (found.problem) parts.push(el("p", { class: "bad" }, `${found.problem.reason} (${found.problem.code})`));
   if (found.copies.length) {
     parts.push(el("h4", null, "Where"), table(["Location", "Path", "State", "Since", "Stays because"],

@@ -17,6 +17,7 @@ from libs.errors import Retriable, UserError
 from libs.insight import disks
 from libs.insight.explain import Explanation, explain
 from libs.insight.progress import progress_of, work_in_hand
+from libs.insight.sight import Sight
 from libs.insight.status import SiteStatus, site_status
 from libs.opsdb.reader import OpsDbReader
 from libs.service.service import Place
@@ -35,9 +36,9 @@ async def looked_at(road: Road, place: Place) -> SiteStatus:
         return await site_status(place, road.client(place), opsdb)
 
 
-async def explained(place: Place, wanted: Any) -> Explanation:
+async def explained(road: Road, place: Place, wanted: Any) -> Explanation:
     async with OpsDbReader.open(place.opsdb_dsn()) as opsdb:
-        return await explain(opsdb, wanted)
+        return await explain(Sight(place, road.client(place), opsdb), wanted)
 
 
 async def happen(road: Road, steps: list[history.Step]) -> None:
@@ -133,7 +134,7 @@ async def test_everything_on_the_road_is_explained(road: Road) -> None:
     async with road.running(place, "projector"):
         await road.eventually(lambda: is_applied(road, place), what="the projection")
 
-    file = await explained(place, UNIT.file_ids[1])
+    file = await explained(road, place, UNIT.file_ids[1])
     assert (file.kind, file.state, file.name) == ("raw_data_file", "packaged", UNIT.paths[1])
     assert file.waiting.now.startswith("Nothing")
     assert {one.location: one.state for one in file.copies} == {
@@ -163,15 +164,15 @@ async def test_everything_on_the_road_is_explained(road: Road) -> None:
         (UNIT.bundle_id, "data_transfer_package", "completed"),
         (UNIT.transfer_id, "data_transfer", "completed"),
     ):
-        found = await explained(place, wanted)
+        found = await explained(road, place, wanted)
         assert (found.kind, found.state) == (kind, state)
         assert found.timeline
-    held = await explained(place, copy_id(CopyKind.RAW_DATA_PACKAGE, UNIT.package_id, history.BUFFER))
+    held = await explained(road, place, copy_id(CopyKind.RAW_DATA_PACKAGE, UNIT.package_id, history.BUFFER))
     assert held.waiting.now == "It stays: it is kept for a week"
     assert [one.location for one in held.copies] == [history.BUFFER]
     assert held.related == {"package": (UNIT.package_id,)}
-    late = await explained(place, LATE.id)
+    late = await explained(road, place, LATE.id)
     assert late.waiting.now.startswith("For 1 filed files")
     with pytest.raises(UserError) as error:
-        await explained(place, uuid4())
+        await explained(road, place, uuid4())
     assert error.value.problem.code == "unknown_id"

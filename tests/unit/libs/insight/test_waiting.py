@@ -7,6 +7,7 @@ from nats.js.api import ConsumerInfo
 from contracts.states import (
     CopyState,
     FileState,
+    LetterState,
     ObservationState,
     PackageState,
     WorkState,
@@ -17,6 +18,7 @@ from libs.insight.queues import queue_of
 from libs.insight.status import instances
 from libs.insight.waiting import NOTHING, waiting_for
 
+NOW = datetime(2026, 11, 28, tzinfo=UTC)
 FINISHED = {"state": "finished", "file_count": 3}
 
 
@@ -50,8 +52,9 @@ def test_what_an_observation_waits_for(
         ({"state": "waiting"}, {"routes": 1}, "bundler"),
         ({"state": "waiting"}, {"routes": 0}, "archiver"),
         ({"state": "waiting", "data_transfer_package_id": 1}, {"routes": 1}, "mover"),
-        ({"state": "transferring"}, {}, "arrive and be verified"),
-        ({"state": "transferring", "verified_at": 1}, {}, "archiver"),
+        ({"state": "transferring"}, {}, "bundle to be moved"),
+        ({"state": "transferring"}, {"hop": {"completed_at": NOW}}, "verified where it arrived"),
+        ({"state": "transferring", "verified_at": NOW}, {}, "archiver"),
         ({"state": "failed", "problem_reason": "it burnt"}, {}, "it burnt"),
         ({"state": "archived"}, {}, "Nothing"),
         ({}, {}, "events to arrive"),
@@ -88,14 +91,14 @@ def test_what_a_file_waits_for(row: dict[str, Any], context: dict[str, Any], wor
         ("data_transfer", {"state": "failed", "problem_reason": "cut"}, "cut"),
         ("staging_job", {"state": "pending"}, "stager"),
         ("staging_job", {"state": "completed"}, "user to be done"),
-        ("staging_job", {"state": "completed", "released_at": 1}, "janitor"),
+        ("staging_job", {"state": "completed", "released_at": NOW}, "janitor"),
         ("staging_job", {"state": "failed", "problem_reason": "not archived"}, "not archived"),
         (
             "physical_copy",
             {"state": "present", "refusal_code": "x", "refusal_reason": "last copy"},
             "last copy",
         ),
-        ("physical_copy", {"state": "deleted", "deleted_at": 1}, "was deleted"),
+        ("physical_copy", {"state": "deleted", "deleted_at": NOW}, "was deleted"),
         ("physical_copy", {"state": "present"}, "Nothing"),
     ],
 )
@@ -111,6 +114,7 @@ def test_every_state_has_words_of_its_own() -> None:
         "data_transfer": WorkState,
         "staging_job": WorkState,
         "physical_copy": CopyState,
+        "dead_letter": LetterState,
     }
     for kind, states in kinds.items():
         for state in states:
@@ -185,3 +189,65 @@ def test_whose_queue_a_consumer_is(name: str, found: tuple[str, str] | None) -> 
     assert (None if queue is None else (queue.service, queue.handler)) == found
     if queue is not None:
         assert (queue.origin, queue.waiting, queue.in_hand, queue.redelivered) == ("cologne", 3, 2, 0)
+
+
+def at(minutes: float) -> datetime:
+    return NOW + timedelta(minutes=minutes)
+
+
+def test_a_waiting_package_says_since_when_for_whom_and_until_when() -> None:
+    row = {"state": "waiting", "sealed_at": at(0)}
+    context = {"origin": "chile", "routes": 1, "longest_wait": timedelta(minutes=10)}
+    told = waiting_for("raw_data_package", row, context)
+    assert (told.since, told.next_at, told.by, told.at) == (at(0), at(10), "bundler", "chile")
+
+
+def test_a_package_on_its_way_names_the_breakers_before_it() -> None:
+    hop = {"started_at": at(1), "origin": "chile", "destination_location": "cologne-buffer"}
+    context = {"bundle": {"route": "south-north"}, "hop": hop}
+    told = waiting_for("raw_data_package", {"state": "transferring"}, context)
+    assert (told.since, told.by, told.at) == (at(1), "mover", "chile")
+    assert told.uses == ("route.south-north", "location.cologne-buffer")
+
+
+def test_a_package_before_the_archive_names_all_archives_at_its_end() -> None:
+    row = {"state": "transferring", "sealed_at": at(0), "verified_at": at(5)}
+    context = {"bundle": {"destination": "cologne"}, "archives": ("disk-archive", "tape-archive")}
+    told = waiting_for("raw_data_package", row, context)
+    assert (told.since, told.by, told.at) == (at(5), "archiver", "cologne")
+    assert told.uses == ("location.disk-archive", "location.tape-archive")
+
+
+def test_a_copy_that_only_waits_says_until_when() -> None:
+    row = {"state": "present", "refusal_code": "retention", "refused_at": at(1), "refusal_reason": "too new"}
+    context = {"site": "chile", "archived_at": at(0), "keep_for": timedelta(minutes=60)}
+    told = waiting_for("physical_copy", row, context)
+    assert (told.since, told.next_at, told.by, told.at) == (at(1), at(60), "janitor", "chile")
+    other = waiting_for("physical_copy", {**row, "refusal_code": "not_archived"}, context)
+    assert other.next_at is None
+
+
+def test_a_damaged_copy_waits_for_its_repair_or_for_a_person() -> None:
+    damaged = {"scrub_problem_code": "checksum_mismatch", "scrub_problem_reason": "other bytes"}
+    row = {"state": "present", "location": "the-archive", "scrubbed_at": at(0), **damaged}
+    told = waiting_for("physical_copy", row, {"site": "cologne"})
+    assert "repair: other bytes" in told.now
+    assert (told.since, told.by, told.uses) == (at(0), "archiver", ("location.the-archive",))
+    told = waiting_for("physical_copy", {**row, "unrepairable_at": at(3)}, {})
+    assert "For a person" in told.now
+    assert (told.since, told.by) == (at(3), None)
+    assert told.remedy
+
+
+def test_a_letter_and_a_hold_name_the_command_that_ends_them() -> None:
+    letter = {"id": "4711", "state": "buried", "service": "mover", "handler": "move", "buried_at": at(0)}
+    assert "chasqui dead retry 4711" in waiting_for("dead_letter", letter, {}).remedy
+    assert waiting_for("dead_letter", {**letter, "state": "retried"}, {}).by == "mover"
+    hold = {"id": "4712", "placed_at": at(0), "placed_by": "somebody", "reason": "a transient"}
+    assert "chasqui hold release 4712" in waiting_for("deletion_hold", hold, {}).remedy
+    assert "released it" in waiting_for("deletion_hold", {**hold, "released_at": at(1)}, {}).now
+
+
+def test_an_expiring_job_says_when() -> None:
+    told = waiting_for("staging_job", {"state": "completed", "completed_at": at(0), "expires_at": at(9)}, {})
+    assert (told.since, told.next_at) == (at(0), at(9))

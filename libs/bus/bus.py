@@ -1,7 +1,7 @@
 """A site's bus as a service sees it: one FastStream broker, subscriptions made one way only."""
 
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from faststream import AckPolicy, Context
 from faststream.nats import JStream, NatsBroker, NatsRouter, PullSub
@@ -23,6 +23,9 @@ from libs.bus.subscription import Subscription
 from libs.errors import Retriable
 from libs.telemetry.logs import logger
 
+if TYPE_CHECKING:
+    from types import TracebackType
+
 FETCH_TIMEOUT_S = 5.0
 
 Handler = Callable[..., Awaitable[Sequence[Event]]]
@@ -30,6 +33,22 @@ Handler = Callable[..., Awaitable[Sequence[Event]]]
 
 DeliveryOf = Annotated[Delivery, Context("delivery")]
 """Annotate a handler's parameter with it to be given the delivery."""
+
+
+class _Broker(NatsBroker):
+    """A broker whose stop ends the consuming alone; FastStream's closes the connection, too.
+
+    What a service gives back when it is taken down (leases, its sign of life) still needs the connection.
+    """
+
+    async def stop(
+        self,
+        exc_type: type[BaseException] | None = None,
+        exc_val: BaseException | None = None,
+        exc_tb: "TracebackType | None" = None,
+    ) -> None:
+        """Stop the subscribers, and wait for what they have in hand."""
+        await super(NatsBroker, self).stop(exc_type, exc_val, exc_tb)
 
 
 class Bus:
@@ -58,7 +77,7 @@ class Bus:
         self._sites = sites
         self._handlers: list[tuple[Subscription, Handler]] = []
         self._client: Client | None = None
-        self.broker = NatsBroker(
+        self.broker: NatsBroker = _Broker(
             address.url,
             security=SASLPlaintext(username=address.user, password=address.password),
             name=f"{service}@{site}",
@@ -81,6 +100,15 @@ class Bus:
             self._client = await self.broker.connect()
         except (NatsError, OSError, TimeoutError) as error:
             raise unavailable(self._address.url, error) from error
+
+    async def close(self) -> None:
+        """Send what is still to be sent, and close the connection; harmless when it was never open."""
+        if self._client is None:
+            return
+        try:
+            await self._client.drain()
+        except (NatsError, OSError, TimeoutError):
+            await self._client.close()
 
     @property
     def client(self) -> Client:

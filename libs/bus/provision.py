@@ -41,8 +41,6 @@ DUPLICATE_WINDOW_S = 600.0
 HEARTBEAT_TTL_S = 15.0
 PROGRESS_TTL_S = 7 * 86400.0
 ATTEMPTS_TTL_S = 7 * 86400.0
-LEASE_TTL_S = 15.0
-"""A lease that is not renewed for so long is over, by the server's clock."""
 BREAKER_TTL_S = 86400.0
 
 
@@ -75,8 +73,9 @@ async def provision_streams(client: Client, *, site: str) -> None:
         await _stream(js, own_stream(site))
         await _stream(js, letters_stream(site))
         await _stream(js, replays_stream(site))
-        await _bucket(js, heartbeat_bucket(site), HEARTBEAT_TTL_S, StorageType.MEMORY)
-        await _bucket(js, lease_bucket(site), LEASE_TTL_S, StorageType.MEMORY)
+        await _bucket(js, heartbeat_bucket(site), HEARTBEAT_TTL_S, StorageType.FILE)
+        # A bucket in memory is gone with the server, itself included; and leases end by nobody's date.
+        await _bucket(js, lease_bucket(site), None, StorageType.FILE)
         await _bucket(js, breaker_bucket(site), BREAKER_TTL_S, StorageType.FILE)
         await _bucket(js, attempts_bucket(site), ATTEMPTS_TTL_S, StorageType.FILE)
         await _bucket(js, progress_bucket(site), PROGRESS_TTL_S, StorageType.FILE)
@@ -252,7 +251,7 @@ def _filters(config: ConsumerConfig) -> list[str]:
     return config.filter_subjects or ([config.filter_subject] if config.filter_subject else [])
 
 
-async def _bucket(js: JetStreamContext, name: str, ttl_s: float, storage: StorageType) -> None:
+async def _bucket(js: JetStreamContext, name: str, ttl_s: float | None, storage: StorageType) -> None:
     try:
         await js.key_value(name)
     except BucketNotFoundError:

@@ -71,12 +71,14 @@ async def composed(service: Service, place: Place, bus: Bus) -> AsyncIterator[No
     """Everything of an instance but its consuming: connected, composed, subscribed, known to be alive."""
     log = logger("service").bind(service=service.name, site=place.site)
     log.info("starting")
-    await patiently(bus.connect, what="NATS")
     facts = {"service": service.name, "site": place.site, "since": datetime.now(UTC).isoformat()}
-    async with service.compose(Runtime(place, bus)):
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(bus.close)
+        await patiently(bus.connect, what="NATS")
+        await stack.enter_async_context(service.compose(Runtime(place, bus)))
         await patiently(bus.prepare, what="consumers")
-        async with heartbeat(bus.client, place.site, instance_name(service.name), facts):
-            log.info("ready")
-            yield
-            log.info("stopping")
+        await stack.enter_async_context(heartbeat(bus.client, place.site, instance_name(service.name), facts))
+        log.info("ready")
+        yield
+        log.info("stopping")
     log.info("stopped")

@@ -14,6 +14,7 @@ from contracts.subjects import events_stream
 from libs.breakers.shared import Breakers
 from libs.bus.bus import Bus
 from libs.bus.connection import BusAddress
+from libs.bus.leases import Lease, Leases
 from libs.bus.provision import Neighbour
 from libs.bus.subscription import Subscription
 from libs.opsdb.reader import OpsDbReader
@@ -121,6 +122,12 @@ class Runtime:
     def breakers(self) -> Breakers:
         """The circuit breakers that all instances at the site share."""
         return Breakers(self.bus.client, site=self.place.site, who=instance_name(self.bus.service))
+
+    def lease(self, what: str) -> Lease:
+        """What only one instance of the service at the site may do, by a name for it."""
+        service = self.bus.service
+        leases = Leases(self.bus.client, site=self.place.site, instance=instance_name(service))
+        return leases.of(f"{service}.{what}")
 
 
 @asynccontextmanager

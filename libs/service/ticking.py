@@ -5,6 +5,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
+from libs.bus.leases import Lease, LeaseLost
 from libs.errors import ChasquiError
 from libs.service.background import background
 from libs.telemetry.logs import logger
@@ -12,19 +13,29 @@ from libs.telemetry.logs import logger
 REST = 10.0
 """An action that took t seconds rests for at least this many times t: a sweep never eats the machine."""
 
+log = logger("service")
+
 
 @asynccontextmanager
-async def ticking(every_s: float, action: Callable[[], Awaitable[None]], *, what: str) -> AsyncIterator[None]:
+async def ticking(
+    every_s: float,
+    action: Callable[[], Awaitable[None]],
+    *,
+    what: str,
+    lease: Lease | None,
+    rest: float = REST,
+) -> AsyncIterator[None]:
     """Call `action` again and again while the block runs.
 
     What it raises on purpose is told in the log, and it is called again; anything else ends the block, too.
 
     Args:
         every_s: Seconds from the end of one call to the begin of the next; more if the call took long.
-        action: What to do.
+        action: What to do. When the lease is lost, it is cancelled; threads that it has begun go on.
         what: Named in the log.
+        lease: Of all instances only the one that holds it calls `action`; None if each has to, for itself.
+        rest: After a call of t seconds, so many times t is the least pause.
     """
-    log = logger("service")
 
     async def tick() -> None:
         while True:
@@ -33,7 +44,16 @@ async def ticking(every_s: float, action: Callable[[], Awaitable[None]], *, what
                 await action()
             except ChasquiError as error:
                 log.warning("missed_a_tick", what=what, **error.problem.model_dump())
-            await asyncio.sleep(max(every_s, REST * (time.monotonic() - started)))
+            await asyncio.sleep(max(every_s, rest * (time.monotonic() - started)))
 
-    async with background(tick()):
+    async with background(tick() if lease is None else _in_turn(lease, tick)):
         yield
+
+
+async def _in_turn(lease: Lease, work: Callable[[], Awaitable[None]]) -> None:
+    while True:
+        try:
+            async with lease.held():
+                await work()
+        except LeaseLost as lost:
+            log.warning("turn_over", **lost.problem.model_dump())

@@ -24,7 +24,8 @@ async def compose(runtime: Runtime) -> AsyncIterator[None]:
     async with runtime.opsdb() as opsdb:
         sealer = Sealer(opsdb=opsdb, sealed=guard, deployment=place.deployment, site=place.site)
         subscribe(bus, BundlerHandlers(opsdb=opsdb, sealer=sealer, place=place))
-        async with ticking(period(min(waits, default=0.0)), sealer.seal_ready, what="waiting packages"):
+        every_s, turn = period(min(waits, default=0.0)), runtime.lease("clock")
+        async with ticking(every_s, sealer.seal_ready, what="waiting packages", lease=turn):
             yield
 
 

@@ -43,7 +43,7 @@ async def compose(runtime: Runtime) -> AsyncIterator[None]:
             emptier=emptier,
             now=now,
         )
-        async with ticking(SWEEP_EVERY_S, sweeper.sweep, what="sweep"):
+        async with ticking(SWEEP_EVERY_S, sweeper.sweep, what="sweep", lease=runtime.lease("sweep")):
             yield
 
 

@@ -9,12 +9,13 @@ from pathlib import Path
 from libs.opsdb.reader import OpsDbReader
 from libs.service.background import background
 from libs.service.service import Place, Runtime, Service
+from libs.service.ticking import ticking
 from libs.sites.models import Deployment
 from services.scanner.handlers import SUBSCRIPTIONS, ScannerHandlers, subscribe
 from services.scanner.notices import Notices
 from services.scanner.recovery import Recovery
 from services.scanner.scanner import Scanner
-from services.scanner.sweeping import sweep_for_ever
+from services.scanner.sweeping import Sweeper
 from services.scanner.unfiled import UnfiledSweep
 
 
@@ -66,14 +67,14 @@ async def compose(runtime: Runtime, watching: Watching = Watching.NOTICES) -> As
             runtime.bus.client, opsdb, site=place.site, locations=[disk.location for disk in disks]
         )
         subscribe(runtime.bus, ScannerHandlers(scanner, opsdb))
-        unfiled = [_unfiled(disk, place, opsdb) for disk in disks]
-        every_s = place.settings.scan.sweep.total_seconds()
+        sweeper = Sweeper(scanner, recovery, [_unfiled(disk, place, opsdb) for disk in disks], publisher)
+        every_s, turn = place.settings.scan.sweep.total_seconds(), runtime.lease("sweep")
         notices = [Notices(disk.location, disk.root, disk.folders) for disk in disks]
         heard = notices if watching is Watching.NOTICES else []
-        async with background(
-            scanner.run(),
-            sweep_for_ever(scanner, recovery, unfiled, publisher, every_s=every_s),
-            *(notice.run(scanner) for notice in heard),
+        async with (
+            background(scanner.run(), *(notice.run(scanner) for notice in heard)),
+            ticking(every_s, sweeper.look_again, what="watched files", lease=None, rest=0.0),
+            ticking(every_s, sweeper.sweep, what="sweep", lease=turn, rest=0.0),
         ):
             yield
 

@@ -48,25 +48,42 @@ class Recovery:
         await self._opsdb.wait_applied(self._stream, info.state.last_seq, timeout=APPLIED_WITHIN_S)
         return info.state.last_seq
 
+    async def forget_settled(self, scanner: Scanner) -> None:
+        """Take off the watchlist what needs no looking any more, as others found it or it will not come.
+
+        Raises:
+            Retriable: As `applied`.
+        """
+        _, position, files = await self._looked_for()
+        _forget(scanner, position, files)
+
     async def recover(self, scanner: Scanner) -> None:
         """Make the watchlist what ops-db says, apart from what came after the end of the log.
 
         Raises:
             Retriable: As `applied`.
         """
-        end = await self.applied()
-        async with self._opsdb.snapshot(self._stream) as view:
-            files = await queries.looked_for(view, self._stream, self._locations)
-            position = view.position
-        still = {file.wanted.file_id for file in files}
-        scanner.watchlist.drop(
-            watched
-            for watched in scanner.watchlist
-            if watched.sequence <= position and watched.wanted.file_id not in still
-        )
+        end, position, files = await self._looked_for()
+        _forget(scanner, position, files)
         for file in files:
             if file.wanted.file_id not in scanner.watchlist:
                 scanner.adopt(_watched(file, end))
+
+    async def _looked_for(self) -> tuple[int, int, list[queries.LookedFor]]:
+        """The end of the log, how far ops-db is (that far, or farther), and the files that it says are looked for."""
+        end = await self.applied()
+        async with self._opsdb.snapshot(self._stream) as view:
+            files = await queries.looked_for(view, self._stream, self._locations)
+            return end, view.position, files
+
+
+def _forget(scanner: Scanner, position: int, files: Sequence[queries.LookedFor]) -> None:
+    still = {file.wanted.file_id for file in files}
+    scanner.watchlist.drop(
+        watched
+        for watched in scanner.watchlist
+        if watched.sequence <= position and watched.wanted.file_id not in still
+    )
 
 
 def monotonic_of(when: datetime | None) -> float:

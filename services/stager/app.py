@@ -46,7 +46,7 @@ async def compose(runtime: Runtime) -> AsyncIterator[None]:
         )
         subscribe(bus, StagerHandlers(opsdb=opsdb, staging=staging, locations=locations))
         expiry = Expiry(opsdb=opsdb, publisher=bus.publisher, locations=locations, now=now)
-        async with ticking(LOOK_EVERY_S, expiry.look, what="expired jobs"):
+        async with ticking(LOOK_EVERY_S, expiry.look, what="expired jobs", lease=runtime.lease("expiry")):
             yield
 
 

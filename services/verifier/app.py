@@ -5,8 +5,9 @@ from contextlib import asynccontextmanager
 
 from contracts.states import LocationType
 from libs.service.service import Runtime, Service
+from libs.service.ticking import ticking
 from libs.sites.models import Deployment
-from services.verifier.clearing import clearing
+from services.verifier.clearing import EVERY_S, Clearer
 from services.verifier.handlers import SUBSCRIPTIONS, VerifierHandlers, subscribe
 
 
@@ -24,7 +25,8 @@ async def compose(runtime: Runtime) -> AsyncIterator[None]:
     )
     subscribe(bus, handlers)
     buffers = place.settings.locations_of(LocationType.BUFFER)
-    async with clearing([place.disk(name).path for name in buffers]):
+    clearer = Clearer([place.disk(name).path for name in buffers])
+    async with ticking(EVERY_S, clearer.clear, what="damaged arrivals", lease=runtime.lease("clearing")):
         yield
 
 

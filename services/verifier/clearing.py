@@ -1,43 +1,37 @@
 """Staging areas do not fill up: what damaged and abandoned arrivals leave in the BUFFERs goes after a while."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 
 from libs.errors import ChasquiError
-from libs.service.background import background
 from libs.telemetry.logs import logger
 from libs.transfer.sweep import sweep
 from services.verifier.quarantine import clear_old
 
-EVERY = timedelta(hours=1)
+EVERY_S = 3600.0
 KEEP = timedelta(days=7)
 
 log = logger("verifier")
 
 
-@asynccontextmanager
-async def clearing(
-    buffers: Sequence[Path], *, every: timedelta = EVERY, keep: timedelta = KEEP
-) -> AsyncIterator[None]:
-    """Clear the BUFFERs now and then while the block runs.
+class Clearer:
+    """Clears BUFFERs.
 
     Args:
         buffers: Their folders.
-        every: Time between two clearings.
         keep: How long something is left alone.
     """
 
-    async def forever() -> None:
-        while True:
-            for buffer in buffers:
-                await _clear(buffer, keep)
-            await asyncio.sleep(every.total_seconds())
+    def __init__(self, buffers: Sequence[Path], keep: timedelta = KEEP) -> None:
+        self._buffers = tuple(buffers)
+        self._keep = keep
 
-    async with background(forever()):
-        yield
+    async def clear(self) -> None:
+        """Clear them once; one that cannot be cleared keeps it from no other."""
+        for buffer in self._buffers:
+            await _clear(buffer, self._keep)
 
 
 async def _clear(buffer: Path, keep: timedelta) -> None:

@@ -62,6 +62,7 @@ async def listening(
         yield bus
     finally:
         await bus.broker.stop()
+        await bus.close()
 
 
 async def pending(road: Road, subscription: Subscription = LISTEN) -> int:

@@ -90,6 +90,7 @@ async def test_an_unreadable_message_of_the_largest_size_holds_nobody_up(road: R
         await road.eventually(lambda: _letters(road), what="the letter")
     finally:
         await bus.broker.stop()
+        await bus.close()
     (letter,) = await road.letters(place)
     assert letter["chasqui-dead-cut-from"] == str(len(body))
     assert letter["chasqui-dead-origin"] == f"{events_stream(place.site)}:{stored.seq}"

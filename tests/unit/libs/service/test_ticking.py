@@ -15,7 +15,7 @@ async def test_it_ticks_at_once_and_again_until_the_block_ends() -> None:
         if len(ticks) == 3:
             enough.set()
 
-    async with ticking(0.001, tick, what="test"):
+    async with ticking(0.001, tick, what="test", lease=None):
         await asyncio.wait_for(enough.wait(), 5)
     count = len(ticks)
     await asyncio.sleep(0.02)
@@ -31,7 +31,7 @@ async def test_a_planned_failure_is_tried_again() -> None:
             raise failures.pop()
         done.set()
 
-    async with ticking(0.001, tick, what="test"):
+    async with ticking(0.001, tick, what="test", lease=None):
         await asyncio.wait_for(done.wait(), 5)
 
 
@@ -40,7 +40,7 @@ async def test_a_defect_ends_the_block() -> None:
         raise ZeroDivisionError
 
     with pytest.raises(ExceptionGroup) as raised:
-        async with ticking(0.001, tick, what="test"):
+        async with ticking(0.001, tick, what="test", lease=None):
             await asyncio.sleep(5)
     assert raised.group_contains(ZeroDivisionError)
 
@@ -56,6 +56,6 @@ async def test_a_long_action_rests_longer() -> None:
         if len(starts) == 2:
             enough.set()
 
-    async with ticking(0.001, tick, what="test"):
+    async with ticking(0.001, tick, what="test", lease=None):
         await asyncio.wait_for(enough.wait(), 5)
     assert starts[1] - starts[0] >= 0.2

@@ -10,13 +10,13 @@ from typing import Any
 INSIST_EVERY_S = 0.5
 
 
-async def end(*tasks: asyncio.Task[Any]) -> None:
-    """Cancel tasks and wait until they have ended; what they raise is not raised again."""
+async def end(*tasks: asyncio.Task[Any], every_s: float = INSIST_EVERY_S) -> None:
+    """Cancel tasks, again every so often, and wait until they have ended; what they raise is not raised again."""
     left = set(tasks)
     while left:
         for task in left:
             task.cancel()
-        done, left = await asyncio.wait(left, timeout=INSIST_EVERY_S)
+        done, left = await asyncio.wait(left, timeout=every_s)
         for task in done:
             if not task.cancelled():
                 task.exception()  # looked at, so that asyncio does not report it as lost

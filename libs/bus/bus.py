@@ -16,9 +16,10 @@ from contracts.base import Event
 from contracts.subjects import events_stream
 from libs.bus.attempts import AttemptsBook
 from libs.bus.connection import RECONNECT_WAIT_S, BusAddress, unavailable
-from libs.bus.delivery import Delivery, Settlement, decode
+from libs.bus.delivery import Delivery, decode
 from libs.bus.letters import DeadLetters
 from libs.bus.publishing import EventPublisher
+from libs.bus.settling import Settlement
 from libs.bus.subscription import Subscription
 from libs.errors import Retriable
 from libs.telemetry.logs import logger
@@ -154,7 +155,7 @@ class Bus:
 
     def _router(self, subscription: Subscription, origin: str, handler: Handler) -> NatsRouter:
         attempts = AttemptsBook(self.client, site=self.site)
-        settlement = Settlement(subscription, self.publisher, self.letters, attempts)
+        settlement = Settlement(self.client, subscription, self.publisher, self.letters, attempts)
         router = NatsRouter(middlewares=[settlement])
         # One subscriber a worker, each with one message in hand: max_workers would fetch ahead of its workers.
         for _ in range(subscription.workers):

@@ -16,6 +16,7 @@ from contracts.base import Event
 from contracts.envelope import Envelope
 from contracts.subjects import events_stream
 from libs.bus.connection import unavailable
+from libs.bus.pulse import beat
 from libs.errors import Permanent, Retriable
 from libs.telemetry.tracing import current_traceparent
 
@@ -118,6 +119,7 @@ class EventPublisher:
             for attempt in range(1, ATTEMPTS + 1):
                 try:
                     stored = await self._request(subject, body, headers)
+                    beat()
                     break
                 except APIError as error:
                     if error.err_code == WRONG_LAST_SEQUENCE:

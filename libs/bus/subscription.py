@@ -28,8 +28,10 @@ class Subscription:
         events: What it hears, in any version.
         hears: Whose events.
         workers: How many messages one instance handles at once.
-        ack_wait_s: A message whose handler is silent for this long is delivered again. A running handler
-            renews it three times as often.
+        ack_wait_s: A message whose process was killed is delivered again after this time. A handler that is at
+            work renews its claim three times as often.
+        silence_s: A handler that gives no sign of life (`libs.bus.pulse`) for this long loses its claim: it is
+            stopped, and the message comes again. Handlers that are done sooner need give none.
         max_attempts: After so many failed deliveries a retriable failure becomes a dead letter.
     """
 
@@ -39,6 +41,7 @@ class Subscription:
     hears: Hears = Hears.OWN_SITE
     workers: int = 1
     ack_wait_s: float = 9.0
+    silence_s: float = 120.0
     max_attempts: int = 20
 
     def durable(self, site: str) -> str:

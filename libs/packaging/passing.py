@@ -12,6 +12,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
+from libs.bus.pulse import beat
 from libs.errors import Retriable
 from libs.packaging.checking import MAX_PROBLEMS, BagCheck
 from libs.packaging.faults import BagDamaged, BagFault, BagProblem, CancelSignal, stop_if
@@ -61,6 +62,7 @@ class _Follower:
         reader = TarReader(self._check)
         for view in self._blocks():
             stop_if(cancelled)
+            beat()
             reader.feed(view)
             if progress is not None:
                 progress(self.size)

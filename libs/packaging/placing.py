@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from enum import Enum, auto
 from pathlib import Path
 
+from libs.bus.pulse import TURN_S, beat, leave
 from libs.packaging.faults import DestinationConflict
 from libs.packaging.folders import FOLDER_MODE, Missing, Root, is_no_entry, is_wrong_kind
 from libs.packaging.payload import SealedFile
@@ -64,7 +65,8 @@ def place(tree: Path, destination: Path, files: Sequence[SealedFile]) -> tuple[l
 def _turn(parent: Path) -> Iterator[None]:
     handle = os.open(parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
+        with leave(TURN_S):
+            fcntl.flock(handle, fcntl.LOCK_EX)
         yield
     finally:
         os.close(handle)
@@ -79,6 +81,7 @@ def _merge(source: Root, target: Root, files: Sequence[SealedFile]) -> tuple[lis
     written = [path for path, what in found.items() if what is _Found.NOTHING]
     for path in written:
         _link(source, target, path)
+        beat()
     return written, [path for path, what in found.items() if what is _Found.SAME]
 
 
@@ -93,6 +96,7 @@ def _link(source: Root, target: Root, path: str) -> None:
 
 
 def _look(target: Root, file: SealedFile, buffer: memoryview) -> _Found:
+    beat()
     try:
         folder, name = target.parent_of(file.path)
         handle = os.open(name, _FLAGS, dir_fd=folder)
@@ -119,6 +123,7 @@ def _same(handle: int, file: SealedFile, buffer: memoryview) -> bool:
     digest = hashlib.sha256()
     while count := os.readv(handle, [buffer]):
         digest.update(buffer[:count])
+        beat()
     return digest.hexdigest() == file.sha256
 
 

@@ -7,6 +7,7 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from libs.bus.pulse import beat
 from libs.packaging.faults import BadFile, FileFault
 from libs.packaging.folders import Root, is_no_entry, is_wrong_kind
 from libs.packaging.payload import PayloadFile
@@ -66,6 +67,7 @@ def read_into(handle: int, file: PayloadFile, room: memoryview, position: int) -
     """
     with _judged(file):
         count = os.readv(handle, [room])
+    beat()
     if count == 0:
         raise BadFileError(
             BadFile(file.path, FileFault.FILE_CHANGED, f"ends after {position} of {file.size} bytes")

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from libs.bus.pulse import FLUSH_S, leave
 from libs.errors import Retriable
 
 
@@ -37,7 +38,8 @@ def partial_file(path: Path) -> Iterator[int]:
         try:
             os.ftruncate(handle, 0)
             yield handle
-            os.fsync(handle)
+            with leave(FLUSH_S):
+                os.fsync(handle)
             partial.rename(path)
         except BaseException:
             partial.unlink(missing_ok=True)
@@ -80,7 +82,9 @@ def sync_filesystem(path: Path) -> None:
     """
     handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        if ctypes.CDLL(None, use_errno=True).syncfs(handle) != 0:
+        with leave(FLUSH_S):
+            refused = ctypes.CDLL(None, use_errno=True).syncfs(handle)
+        if refused:
             number = ctypes.get_errno()
             raise OSError(number, os.strerror(number))
     finally:

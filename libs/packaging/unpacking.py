@@ -12,6 +12,7 @@ from collections.abc import Set as AbstractSet
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from pathlib import Path
 
+from libs.bus.pulse import FLUSH_S, leave
 from libs.errors import UserError
 from libs.packaging.checking import BagCheck
 from libs.packaging.faults import CancelSignal, storage_errors
@@ -136,10 +137,10 @@ class _Tree:
         make_destination_parent(self._destination)
         work = self._destination.parent / f".{bag}.{_short(self._destination.name)}.partial"
         self._stack.enter_context(locked_folder(work))
-        self._stack.callback(shutil.rmtree, work)
+        self._stack.callback(_remove_tree, work)
         self._path = work / "payload"
         if self._path.exists():
-            shutil.rmtree(self._path)
+            _remove_tree(self._path)
         self._path.mkdir()
         self._path.chmod(FOLDER_MODE)
         self._root = self._stack.enter_context(Root(self._path))
@@ -149,6 +150,11 @@ class _Tree:
         if self._handle is not None:
             os.close(self._handle)
             self._handle = None
+
+
+def _remove_tree(folder: Path) -> None:
+    with leave(FLUSH_S):
+        shutil.rmtree(folder)
 
 
 def _short(name: str) -> str:

@@ -3,6 +3,7 @@
 import asyncio
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -20,7 +21,9 @@ async def in_thread(work: Callable[[threading.Event], T]) -> T:
         return await asyncio.shield(task)
     except asyncio.CancelledError:
         stop.set()
-        await asyncio.wait({task})
+        while not task.done():
+            with suppress(asyncio.CancelledError):  # said again; the thread was told, and is waited for
+                await asyncio.wait({task})
         if not task.cancelled():
             task.exception()  # looked at, so that asyncio does not report it as lost
         raise

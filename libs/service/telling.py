@@ -14,6 +14,7 @@ from typing import Any
 from nats.aio.client import Client
 
 from libs.bus.buckets import put_progress
+from libs.bus.pulse import current
 from libs.bus.repeating import over
 
 TELL_EVERY_S = 0.5
@@ -24,18 +25,23 @@ AGAIN_AFTER_S = 30.0
 class Board:
     """The newest figures of a piece of work; written from any thread, read by the event loop.
 
+    It belongs to the handler that makes it, whose pulse it beats.
+
     Attributes:
         figures: By name; ``done`` is always there.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self.figures: dict[str, Any] = {"done": 0}
+        self._pulse = current()
         self._clock = clock
         self._told: dict[str, Any] | None = None
         self._told_at = -math.inf
 
     def show(self, **figures: Any) -> None:  # noqa: ANN401  numbers and short words of any kind
-        """Replace some figures."""
+        """Replace some figures. Work that has done more than before is alive."""
+        if figures.get("done", self.figures["done"]) != self.figures["done"]:
+            self._pulse.beat()
         self.figures = {**self.figures, **figures}
 
     def news(self) -> dict[str, Any] | None:

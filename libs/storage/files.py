@@ -11,6 +11,7 @@ from contextlib import suppress
 from io import FileIO
 from pathlib import Path
 
+from libs.bus.pulse import FLUSH_S, beat, leave
 from libs.errors import ChasquiError, Permanent, Retriable
 from libs.storage.base import ByteProgress, unheard
 
@@ -45,7 +46,8 @@ def publish(temporary: Path, final: Path) -> None:
     """
     fd = os.open(temporary, os.O_RDONLY)
     try:
-        os.fsync(fd)
+        with leave(FLUSH_S):
+            os.fsync(fd)
     finally:
         os.close(fd)
     temporary.rename(final)
@@ -95,6 +97,7 @@ def _digest(file: FileIO, progress: ByteProgress) -> str:
     view = memoryview(buffer)
     while count := file.readinto(buffer):
         sha.update(view[:count])
+        beat()
         progress(count)
     return sha.hexdigest()
 

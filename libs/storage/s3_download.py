@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
+from libs.bus.pulse import beat
 from libs.errors import Permanent, Retriable
 from libs.storage.s3_errors import CONNECTION_ERRORS, is_missing, is_precondition, translated, unreachable
 from libs.storage.s3_objects import ObjectFacts, facts_from
@@ -53,6 +54,7 @@ class ObjectStream:
             try:
                 async with aclosing(self._attempt(done)) as blocks:
                     async for block in blocks:
+                        beat()
                         done += len(block)
                         failures = 0
                         yield block
@@ -68,6 +70,7 @@ class ObjectStream:
         if failures >= self._settings.attempts:
             raise unreachable(f"download {self.facts.key!r} at {self._settings.endpoint}", error) from error
         self.resumed += 1
+        beat()  # a broken connection is no standstill, and the tries are counted
         log.warning(
             "s3_download_resumed",
             code="s3_unreachable",

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from awscrt.checksums import combine_crc64nvme, crc64nvme
 
+from libs.bus.pulse import beat
 from libs.errors import Permanent
 from libs.storage.files import source_missing
 from libs.storage.s3_settings import MIB
@@ -91,6 +92,7 @@ class PartBody:
 
     async def __aiter__(self) -> AsyncIterator[memoryview]:
         for start in range(self._at, len(self._data), _SLICE):
+            beat()
             yield self._data[start : start + _SLICE]
 
 

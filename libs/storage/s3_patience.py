@@ -12,6 +12,7 @@ from typing import Any
 import aiohttp
 from aiobotocore.httpsession import AIOHTTPSession
 
+from libs.bus.pulse import beat
 from libs.telemetry.logs import logger
 
 _TOO_MANY_REQUESTS = 429
@@ -98,6 +99,7 @@ def telling_retries(endpoint: str, most: int) -> Callable[..., None]:
         caught_exception: Exception | None = None,
         **_: object,
     ) -> None:
+        beat()  # an answer, or the end of a silence: what waits for a server is no standstill, and tries are counted
         reason = _fault(response, caught_exception)
         if reason is not None and attempts < most:
             code = "s3_unreachable" if response is None else "s3_busy"

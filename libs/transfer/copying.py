@@ -5,6 +5,7 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from libs.bus.pulse import beat
 from libs.errors import Permanent, Retriable
 from libs.transfer.engine import Cancel
 from libs.transfer.ratelimit import RateLimit
@@ -30,11 +31,12 @@ class Pace:
     moved: Callable[[int], None]
 
     def check(self) -> None:
-        """Go on only if nobody asked for a stop.
+        """Go on only if nobody asked for a stop. Who gets here has moved a block, or waits for its turn: it lives.
 
         Raises:
             Retriable: `transfer_cancelled`.
         """
+        beat()
         if any(stop.requested for stop in self.stops):
             raise Retriable(
                 "transfer_cancelled", "the transfer was stopped", "Start it again: it goes on from there."

@@ -13,6 +13,7 @@ import stat
 import threading
 from contextlib import suppress
 
+from libs.bus.pulse import FLUSH_S, leave
 from libs.errors import Permanent
 from libs.storage.files import make_folders, sha256_file, source_missing
 from libs.transfer.copying import Pace, RangeCopier
@@ -111,7 +112,8 @@ class FileCopy:
         except Permanent:
             self._partial.discard()
             raise
-        os.fsync(self._partial.fd)
+        with leave(FLUSH_S):
+            os.fsync(self._partial.fd)
         _mark(self._partial.fd, self.item)
         self._partial.publish()
 

@@ -11,10 +11,12 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, suppress
+from contextvars import copy_context
 from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
 
+from libs.bus.pulse import turn
 from libs.ending import end
 from libs.errors import ChasquiError, Permanent, Retriable, UserError
 from libs.storage.files import full_or
@@ -121,7 +123,7 @@ class _Run:
         return [task.result() for task in tasks]
 
     async def _one(self, item: TransferItem) -> Outcome:
-        async with self._open_files:
+        async with turn(self._open_files):
             try:
                 if await self._in_pool(partial(is_there, item, self._pace())):
                     self._meter.found(item.size)
@@ -157,7 +159,8 @@ class _Run:
         return Pace(self._settings.block, self._limit, (self._cancel, self._gone, *stops), self._meter.moved)
 
     def _in_pool(self, job: Callable[[], T]) -> asyncio.Future[T]:
-        return asyncio.get_running_loop().run_in_executor(self._pool, job)
+        # With the context of the task: a thread of the pool beats the pulse of the handler it works for.
+        return asyncio.get_running_loop().run_in_executor(self._pool, copy_context().run, job)
 
 
 async def _all_or_first_error(chunks: Sequence[asyncio.Future[int]]) -> list[int]:

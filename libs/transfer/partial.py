@@ -5,6 +5,7 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
+from libs.bus.pulse import FLUSH_S, leave
 from libs.errors import Retriable
 from libs.storage.files import sync_folder
 from libs.transfer.journal import (
@@ -48,12 +49,14 @@ class Partial:
     def record(self, index: int) -> None:
         """Sync the file, then note that this chunk is there."""
         if self._journal is not None:
-            os.fdatasync(self.fd)
+            with leave(FLUSH_S):
+                os.fdatasync(self.fd)
             os.write(self._journal, encode_record(index))
 
     def publish(self) -> None:
         """Sync the whole file and give it its final name; the journal goes last."""
-        os.fsync(self.fd)
+        with leave(FLUSH_S):
+            os.fsync(self.fd)
         self._path.rename(self._destination)
         sync_folder(self._destination.parent)
         self._drop_journal()

@@ -11,6 +11,7 @@ from contracts.base import Event
 from contracts.copies import CopyRef
 from contracts.states import LocationType
 from contracts.subjects import events_stream
+from libs.bus.pulse import turn
 from libs.opsdb.reader import OpsDbReader
 from libs.service.archives import archive_sites
 from libs.service.service import Place
@@ -87,7 +88,7 @@ class Cleaner:
         Raises:
             Retriable: ``location_missing``, ``opsdb_unavailable``.
         """
-        async with self._turn:
+        async with turn(self._turn):
             found = await queries.dossier(
                 self._opsdb,
                 events_stream(self._place.site),

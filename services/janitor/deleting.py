@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from contracts.problems import Problem
+from libs.bus.pulse import beat
 from libs.errors import Permanent, Retriable, UserError
 from libs.storage.deletion import EmptiedFolders, delete_below
 from libs.storage.paths import resolve_inside
@@ -67,6 +68,7 @@ def delete(ground: Ground, candidates: Sequence[Candidate]) -> Cleared:
     refused: list[Refused] = []
     for candidate in candidates:
         problem = _delete_one(ground, candidate)
+        beat()
         if problem is None:
             gone.append(candidate)
         else:

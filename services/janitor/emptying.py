@@ -8,6 +8,7 @@ from uuid import UUID
 from contracts.base import Event
 from contracts.problems import Problem
 from contracts.states import LocationType
+from libs.bus.pulse import FLUSH_S, leave, turn
 from libs.errors import Retriable
 from libs.opsdb.reader import OpsDbReader
 from libs.service.service import Place
@@ -43,7 +44,7 @@ class Emptier:
         Raises:
             Retriable: ``location_missing``, ``opsdb_unavailable``.
         """
-        async with self._turn:
+        async with turn(self._turn):
             job = await staged_queries.job(self._opsdb, job_id)
             if job is None or job.location not in self.disks or job.folder is None:
                 return []
@@ -73,7 +74,8 @@ class Emptier:
                 "Mount the location or correct its path; nothing was deleted.",
             )
         try:
-            await asyncio.to_thread(folders.remove, root, job_id)
+            with leave(FLUSH_S):
+                await asyncio.to_thread(folders.remove, root, job_id)
         except OSError as error:
             return refusing.not_deletable(folders.job_folder(job_id), error.strerror or str(error))
         return None

@@ -11,6 +11,7 @@ import psutil
 from contracts.base import Event
 from contracts.files import AssetRendered, FilesScanned, ProblemFile, RenderedAsset, RenderFailed
 from libs.bus.parts import in_parts
+from libs.bus.pulse import beat
 from libs.imaging.outcomes import NoPreview, NoPreviewCode, Rendered, RenderSettings
 from libs.imaging.pool import RenderPool
 from libs.service.background import background
@@ -51,6 +52,7 @@ async def render(
     failures: list[ProblemFile] = []
     for image in found.images:
         said = await _one(image, previews, pool, settings)
+        beat()
         if isinstance(said, RenderedAsset):
             assets.append(said)
         else:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from contracts.files import ProblemFile, ScannedFile
 from contracts.problems import Problem
+from libs.bus.pulse import beat
 from libs.errors import Retriable, UserError
 from libs.imaging.outcomes import NoPreview, NoPreviewCode
 from libs.imaging.signature import read_signature, refusal_of
@@ -51,6 +52,7 @@ def sort(root: Path, files: Iterable[ScannedFile]) -> Sorted:
     images: list[Image] = []
     others: list[ProblemFile] = []
     for file in files:
+        beat()
         found = _look(root, file)
         if isinstance(found, Path):
             images.append(Image(file, found))

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from libs.breakers import resources
 from libs.breakers.shared import Breakers
+from libs.bus.pulse import beat
 from libs.errors import ChasquiError, Retriable
 from libs.packaging import UnpackedBag, unpack_bag
 from libs.storage.disk import measure_space
@@ -128,6 +129,7 @@ def stands(folder: Path, files: Iterable[PlacedFile]) -> bool:
 
 
 def _stands(path: Path, file: PlacedFile) -> bool:
+    beat()
     try:
         facts = os.lstat(path)
     except (FileNotFoundError, NotADirectoryError):

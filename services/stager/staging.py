@@ -14,6 +14,7 @@ from contracts.staging import StagingCompleted, StagingRequested
 from libs.breakers import resources
 from libs.breakers.shared import Breakers
 from libs.bus.publishing import EventPublisher
+from libs.bus.pulse import turn
 from libs.errors import Permanent
 from libs.opsdb.reader import OpsDbReader
 from libs.service.archives import archive_sites
@@ -129,7 +130,7 @@ class Staging:
         return {task.result().package_id: task.result() for task in tasks}
 
     async def _package(self, job: _Job, wanted: Wanted, copies: list[ArchiveCopy], tally: Tally) -> Staged:
-        async with self._room:
+        async with turn(self._room):
             bag = await recall(
                 wanted,
                 in_order(copies, self._place.deployment),

@@ -6,6 +6,7 @@ from pathlib import Path
 from uuid import UUID
 
 from contracts.transfers import MovedPackage, TransferCompleted
+from libs.bus.pulse import turn
 from libs.errors import Retriable
 from libs.service.blocking import in_thread
 from libs.service.telling import Board
@@ -105,7 +106,7 @@ class _Sweep:
 
     async def _examined(self, moved: MovedPackage) -> Verdict:
         package = moved.package.package_id
-        async with self._places:
+        async with turn(self._places):
             verdict = await in_thread(
                 lambda stop: examine(self._root, moved, lambda done: self._tally.at(package, done), stop)
             )

@@ -15,6 +15,7 @@ from libs.storage.s3_objects import ExistingObject, Uploaded, UploadOutcome
 from libs.storage.s3_parts import crc_of
 from libs.storage.s3_proof import ProofMode, Verdict
 from libs.storage.s3_settings import MIB, S3Settings
+from tests.support.pulses import counted
 
 pytestmark = pytest.mark.integration
 
@@ -272,3 +273,14 @@ async def test_only_the_bytes_show_a_flipped_bit(store: S3Store, make: Callable[
 async def test_proof_of_a_missing_object(store: S3Store) -> None:
     for mode in ProofMode:
         assert (await store.prove("f", size=1, sha256="0" * 64, mode=mode)).verdict is Verdict.MISSING
+
+
+async def test_uploading_and_proving_give_signs_of_life(store: S3Store, make: Callable[[int], Given]) -> None:
+    """With each slice that was sent and each block that came back, so that a slow server is no stalled one."""
+    given = make(2 * store.settings.part_size)
+    with counted() as pulse:
+        await upload(store, "alive.tar", given)
+    assert pulse.beats >= given.size / (1 << 20)
+    with counted() as pulse:
+        await store.prove("alive.tar", size=given.size, sha256=given.sha256, mode=ProofMode.BYTES)
+    assert pulse.beats >= given.size / (1 << 20)

@@ -32,6 +32,10 @@ app = typer.Typer(
 )
 config_app = typer.Typer(help="Look at a deployment file: chasqui config check.", no_args_is_help=True)
 app.add_typer(config_app, name="config")
+opsdb_app = typer.Typer(
+    help="Work on the ops-db as a whole: prove that it equals the log.", no_args_is_help=True
+)
+app.add_typer(opsdb_app, name="opsdb")
 breaker_app = typer.Typer(
     help="Circuit breakers: what is given a rest because it failed again and again.", no_args_is_help=True
 )
@@ -47,6 +51,12 @@ WorkdirOption = Annotated[
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for scripts on standard output.")]
 SiteOption = Annotated[str | None, typer.Option("--site", help="Ask this site only.")]
+ServersOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--config", help="A deployment of real servers; without it, that of the running chasqui up is meant."
+    ),
+]
 ConfigOption = Annotated[
     Path | None,
     typer.Argument(help="The deployment file; the demo's if left out.", show_default=False),
@@ -397,6 +407,34 @@ def config_check(
     else:
         render(report, Console())
     raise typer.Exit(exit_code(report))
+
+
+@opsdb_app.command("verify")
+def opsdb_verify(
+    site: SiteOption = None,
+    config: ServersOption = None,
+    samples: Annotated[
+        int,
+        typer.Option(min=0, help="How many differing rows of each table to show; the others are counted."),
+    ] = 5,
+    workdir: WorkdirOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Prove that the ops-db equals the log: fold the log again beside it, and compare every table row by row.
+
+    The site works on meanwhile. What is folded beside the tables takes as much room as they do until it is over;
+    it is removed even if this was killed, by the next run.
+
+    The exit status is 0 if every row is equal. It is 1 if not: then each table that differs is shown with rows that
+    are missing, extra or changed, and the column's value in the ops-db and as the log has it.
+
+    chasqui opsdb verify                            every running site
+
+    chasqui opsdb verify --site chile --json        one, for a script
+    """
+    from commands.opsdb import Where, verify
+
+    _run(verify(Where(_workdir(workdir), config, site), samples=samples, as_json=as_json))
 
 
 if __name__ == "__main__":

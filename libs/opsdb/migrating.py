@@ -8,8 +8,10 @@ import asyncio
 from collections.abc import Callable
 from pathlib import Path
 
+import asyncpg
 from alembic import command
 from alembic.config import Config
+from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import create_async_engine
@@ -47,6 +49,24 @@ async def downgrade(dsn: str, schema: str = "public", *, revision: str = "base")
         Retriable: ``opsdb_unavailable``.
     """
     await _within(dsn, schema, lambda connection: command.downgrade(_config(connection, schema), revision))
+
+
+async def newest_revision() -> str | None:
+    """The step that this release brings the tables to."""
+    return await asyncio.to_thread(ScriptDirectory(str(STEPS)).get_current_head)
+
+
+async def stored_revision(connection: asyncpg.Connection) -> str | None:
+    """The step that the tables are at, in the schema that a connection looks at; None if there is none.
+
+    Raises:
+        Retriable: ``opsdb_unavailable``.
+    """
+    with unavailable_as_retriable():
+        if await connection.fetchval("SELECT to_regclass('alembic_version')") is None:
+            return None
+        revision: str | None = await connection.fetchval("SELECT version_num FROM alembic_version")
+        return revision
 
 
 async def _within(dsn: str, schema: str, work: Callable[[Connection], None]) -> None:

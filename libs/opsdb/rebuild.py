@@ -1,27 +1,27 @@
-"""Proof that the ops-db equals the fold of the log: fold it again beside the live tables, and compare."""
+"""Folding the log again, into a schema beside the live one."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import Any
 
-import asyncpg
 from nats.aio.client import Client
-from sqlalchemy import Enum, Table
 
 from contracts.problems import Problem
 from libs.bus.reading import read_batches
 from libs.errors import UserError
-from libs.opsdb.connecting import unavailable_as_retriable
 from libs.opsdb.decoding import decode
 from libs.opsdb.halving import apply_all
-from libs.opsdb.migrating import migrate, quoted
-from libs.opsdb.models import METADATA
+from libs.opsdb.migrating import migrate
 from libs.opsdb.projection.applying import Batch, Happening
+from libs.opsdb.upkeep.comparing import Difference, compare
 from libs.opsdb.writer import OpsDbWriter
 
+__all__ = ["Difference", "LogStream", "compare", "fold_on", "pass_over", "rebuild"]
+
 _BATCH = 2000
-_SAMPLES = 5
+
+OnEvents = Callable[[int], None]
+"""Told how many events were folded since it was last told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,22 +34,6 @@ class LogStream:
 
     name: str
     domain: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Difference:
-    """A table that is not the same in two schemas.
-
-    Attributes:
-        only_in_first: Number of rows that the second schema has not (or not so).
-        only_in_second: The other way round.
-        samples: Some of these rows, with the schema they are in.
-    """
-
-    table: str
-    only_in_first: int
-    only_in_second: int
-    samples: tuple[tuple[str, dict[str, Any]], ...]
 
 
 async def rebuild(
@@ -79,7 +63,7 @@ async def rebuild(
             last = (upto or {}).get(stream.name)
             if last is None:
                 last = await _last_sequence(nc, stream)
-            await _fold_stream(nc, writer, stream, last)
+            await fold_on(nc, writer, stream, last)
             reached[stream.name] = last
     return reached
 
@@ -102,48 +86,35 @@ async def _last_sequence(nc: Client, stream: LogStream) -> int:
     return int((await js.stream_info(stream.name)).state.last_seq)
 
 
-async def _fold_stream(nc: Client, writer: OpsDbWriter, stream: LogStream, last: int) -> None:
-    if last == 0:
-        return
-    async with aclosing(read_batches(nc, stream.name, max_batch=_BATCH, domain=stream.domain)) as batches:
-        async for messages in batches:
-            wanted = [message for message in messages if message.sequence <= last]
-            decoded = decode(wanted)
-            position = min(messages[-1].sequence, last)
-            await apply_all(writer, Batch(decoded.happenings, {stream.name: position}), _pass_over)
-            if messages[-1].sequence >= last:
-                return
+async def fold_on(
+    nc: Client, writer: OpsDbWriter, stream: LogStream, last: int, on_events: OnEvents = lambda _: None
+) -> None:
+    """Fold a stream from where the writer's tables are up to a sequence, which it must have.
 
-
-async def _pass_over(_happening: Happening, _problem: Problem) -> None:
-    """The live projector has told the dead letters of it."""
-
-
-async def compare(dsn: str, first: str, second: str) -> list[Difference]:
-    """Every table of two schemas, row by row.
+    Args:
+        nc: A client of the server that has the stream.
+        writer: Nobody else writes to its tables.
+        stream: The stream.
+        last: Its last sequence to fold.
+        on_events: Told after each batch.
 
     Raises:
         Retriable: ``opsdb_unavailable``.
     """
-    with unavailable_as_retriable():
-        connection = await asyncpg.connect(dsn)
-        try:
-            found = [await _compare(connection, t, first, second) for t in METADATA.sorted_tables]
-        finally:
-            await connection.close()
-    return [difference for difference in found if difference.only_in_first or difference.only_in_second]
+    reached = (await writer.positions()).get(stream.name, 0)
+    if reached >= last:
+        return
+    reading = read_batches(nc, stream.name, start=reached + 1, max_batch=_BATCH, domain=stream.domain)
+    async with aclosing(reading) as batches:
+        async for messages in batches:
+            decoded = decode([message for message in messages if message.sequence <= last])
+            position = min(messages[-1].sequence, last)
+            await apply_all(writer, Batch(decoded.happenings, {stream.name: position}), pass_over)
+            on_events(position - reached)
+            reached = position
+            if reached >= last:
+                return
 
 
-async def _compare(connection: asyncpg.Connection, table: Table, first: str, second: str) -> Difference:
-    one, other = (_rows(table, schema) for schema in (first, second))
-    missing = await connection.fetch(f"{one} EXCEPT ALL {other}")
-    extra = await connection.fetch(f"{other} EXCEPT ALL {one}")
-    samples = [(first, dict(row)) for row in missing[:_SAMPLES]]
-    samples += [(second, dict(row)) for row in extra[:_SAMPLES]]
-    return Difference(table.name, len(missing), len(extra), tuple(samples))
-
-
-def _rows(table: Table, schema: str) -> str:
-    # Each schema has its own enum types, so that their labels are compared.
-    columns = ", ".join(f"{c.name}::text" if isinstance(c.type, Enum) else c.name for c in table.columns)
-    return f"SELECT {columns} FROM {quoted(schema)}.{table.name}"  # noqa: S608 - names of our own models
+async def pass_over(_happening: Happening, _problem: Problem) -> None:
+    """What cannot be stored is not told again: the live projector has put it to the dead letters."""

@@ -8,7 +8,7 @@ transaction: what was taken back is folded again. The tables are never inconsist
 import hashlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Self
+from typing import Literal, Self
 
 import asyncpg
 
@@ -26,6 +26,8 @@ _SESSION = {
     "enable_seqscan": "off",
 }
 _STATEMENTS = 1024
+
+Isolation = Literal["read_committed", "repeatable_read"]
 
 
 class OpsDbWriter:
@@ -75,15 +77,7 @@ class OpsDbWriter:
         Raises:
             Retriable: ``opsdb_unavailable``, or ``opsdb_not_prepared`` before the tables are made.
         """
-        try:
-            with unavailable_as_retriable():
-                return await positions(self._connection)
-        except asyncpg.UndefinedTableError as error:
-            raise Retriable(
-                "opsdb_not_prepared",
-                f"the ops-db has no tables yet: {error}",
-                "Run `chasqui provision` for this site; the projector begins by itself afterwards.",
-            ) from error
+        return await stored_positions(self._connection)
 
     async def apply(self, batch: Batch) -> Applied:
         """Apply a batch, all or nothing (see `libs.opsdb.projection.applying.apply`).
@@ -95,8 +89,36 @@ class OpsDbWriter:
         with unavailable_as_retriable():
             return await apply(self._connection, batch)
 
+    @asynccontextmanager
+    async def transaction(self, isolation: Isolation) -> AsyncIterator[asyncpg.Connection]:
+        """One transaction around all that is applied in the block, and whatever else is done with its connection.
 
-def lock_key(schema: str) -> int:
-    """The advisory lock of the projector of a schema; PostgreSQL keeps those of databases apart."""
-    digest = hashlib.sha256(f"chasqui projector {schema}".encode()).digest()
+        Raises:
+            Retriable: ``opsdb_unavailable``.
+        """
+        with unavailable_as_retriable():
+            async with self._connection.transaction(isolation=isolation):
+                yield self._connection
+
+
+async def stored_positions(connection: asyncpg.Connection) -> dict[str, int]:
+    """The last applied sequence of each stream, in the schema that a connection looks at.
+
+    Raises:
+        Retriable: ``opsdb_unavailable``, or ``opsdb_not_prepared`` before the tables are made.
+    """
+    try:
+        with unavailable_as_retriable():
+            return await positions(connection)
+    except asyncpg.UndefinedTableError as error:
+        raise Retriable(
+            "opsdb_not_prepared",
+            f"the ops-db has no tables yet: {error}",
+            "Run `chasqui provision` for this site; the projector begins by itself afterwards.",
+        ) from error
+
+
+def lock_key(schema: str, holder: str = "projector") -> int:
+    """The advisory lock that one holder of a kind takes for a schema; PostgreSQL keeps those of databases apart."""
+    digest = hashlib.sha256(f"chasqui {holder} {schema}".encode()).digest()
     return int.from_bytes(digest[:8], "big", signed=True)

@@ -7,7 +7,7 @@ import pytest
 
 from libs.opsdb.migrating import migrate
 from libs.opsdb.projection.applying import Batch, Happening
-from libs.opsdb.rebuild import compare
+from libs.opsdb.upkeep.comparing import Kind, compare
 from libs.opsdb.writer import OpsDbWriter
 from tests.support.histories.logs import eventful, log
 
@@ -85,5 +85,6 @@ async def test_a_difference_is_found(database: Database) -> None:
         "UPDATE other.raw_data_file SET state = 'missing' WHERE id = (SELECT min(id::text)::uuid FROM other.raw_data_file)"
     )
     [difference] = await compare(database.writer, "one", "other")
-    assert (difference.table, difference.only_in_first, difference.only_in_second) == ("raw_data_file", 1, 1)
-    assert {schema for schema, _ in difference.samples} == {"one", "other"}
+    assert (difference.table, difference.changed, difference.rows) == ("raw_data_file", 1, 1)
+    [sample] = difference.samples
+    assert (sample.kind, [cell.column for cell in sample.cells]) == (Kind.CHANGED, ["state"])

@@ -1,7 +1,6 @@
 """The running service: live, after losses, and equal to a rebuild."""
 
 import asyncio
-from collections.abc import Sequence
 
 import asyncpg
 import pytest
@@ -9,7 +8,6 @@ import pytest
 from contracts.registry import REGISTRY
 from contracts.subjects import events_stream
 from libs.bus.letters import DeadLetters
-from libs.opsdb.projection.applying import Happening
 from libs.opsdb.reader import OpsDbReader
 from libs.opsdb.rebuild import LogStream, compare, rebuild
 from libs.service.running import running
@@ -19,31 +17,10 @@ from services.projector.handlers import buried_in, heard
 from services.projector.projecting import Activity, Projector
 from tests.support.histories import road as made_up
 from tests.support.histories.logs import BEGIN, eventful, log
+from tests.support.published import publish
 from tests.support.road import Road
 
 pytestmark = pytest.mark.integration
-
-
-async def publish(road: Road, happenings: Sequence[Happening]) -> dict[str, int]:
-    """Store events in the streams of the test's sites, as if they happened there; returns the last sequences."""
-    sites = {made_up.ORIGIN: road.telescope, made_up.DESTINATION: road.centre}
-    last: dict[str, int] = {}
-    for happening in happenings:
-        place = sites[happening.envelope.site]
-        headers = happening.envelope.headers()
-        # Repeats come long after the server has forgotten the id.
-        del headers["Nats-Msg-Id"]
-        ack = (
-            await road.client(place)
-            .jetstream()
-            .publish(
-                happening.event.subject(place.site),
-                happening.event.model_dump_json().encode(),
-                headers=headers,
-            )
-        )
-        last[ack.stream] = ack.seq
-    return last
 
 
 async def applied(place: Place, last: dict[str, int]) -> None:

@@ -1,0 +1,201 @@
+"""``chasqui opsdb``: proving that the ops-db equals the log."""
+
+import json
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nats.aio.client import Client
+from rich.console import Console, Group, RenderableType
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from rich.text import Text
+
+from commands.reaching import places_of
+from commands.run import place_of
+from libs.bus.connection import connect
+from libs.opsdb.rebuild import LogStream
+from libs.opsdb.upkeep.comparing import Difference, Kind, RowDifference
+from libs.opsdb.upkeep.progress import Progress as Told
+from libs.opsdb.upkeep.progress import Stage, Tell
+from libs.opsdb.upkeep.verifying import Verified
+from libs.opsdb.upkeep.verifying import verify as verify_tables
+from libs.service.service import Place
+from libs.sites.loading import load
+from libs.sites.workdir import Workdir
+
+LONGEST_VALUE = 60
+
+_KINDS = {Kind.ONLY_IN_FIRST: "extra", Kind.ONLY_IN_SECOND: "missing", Kind.CHANGED: "changed"}
+"""In words of whoever asks about the ops-db: first is the ops-db, second the log."""
+
+
+@dataclass(frozen=True, slots=True)
+class Where:
+    """Which ops-dbs a command is about.
+
+    Attributes:
+        workdir: Of a running `up`, and of its files.
+        config: A deployment of real servers, in the place of the running one.
+        site: Only this one; every one if None.
+    """
+
+    workdir: Workdir
+    config: Path | None = None
+    site: str | None = None
+
+    def places(self) -> tuple[Place, ...]:
+        """The sites.
+
+        Raises:
+            UserError: Nothing runs there, ``unknown_site``, or the configuration's errors.
+        """
+        if self.config is None:
+            return places_of(self.workdir, self.site)
+        sites = [self.site] if self.site else list(load(self.config, self.workdir.path).sites)
+        return tuple(place_of(site, self.config, self.workdir) for site in sites)
+
+
+async def verify(where: Where, *, samples: int, as_json: bool = False, console: Console | None = None) -> int:
+    """Show whether each ops-db equals the log.
+
+    Args:
+        where: Which ones.
+        samples: How many rows of a table to show at most.
+        as_json: One JSON object by site in the place of words.
+        console: Where to show it.
+
+    Returns:
+        0 if all are equal, 1 otherwise.
+
+    Raises:
+        ChasquiError: It cannot be told: see `libs.opsdb.upkeep.verifying.verify`.
+    """
+    console = console or Console()
+    found: dict[str, Verified] = {}
+    for place in where.places():
+        async with _looking_on(place, quiet=as_json) as (client, tell):
+            found[place.site] = await verify_tables(
+                client, place.opsdb_writer_dsn(), _log_of(place), samples=samples, tell=tell
+            )
+        if not as_json:
+            console.print(render(place.site, found[place.site]))
+    if as_json:
+        text = json.dumps({site: verified_as_json(one) for site, one in found.items()})
+        console.print(text, soft_wrap=True, markup=False, highlight=False)
+    return 1 if any(one.differences for one in found.values()) else 0
+
+
+def render(site: str, verified: Verified) -> RenderableType:
+    """What was found at a site, for a person."""
+    if not verified.differences:
+        text = f"{site}: {verified.tables} tables equal the fold of {verified.events} events"
+        return Text(text, style="green")
+    rows = sum(difference.rows for difference in verified.differences)
+    head = Text(
+        f"{site}: {rows} rows in {len(verified.differences)} tables are not what the log says",
+        style="bold red",
+    )
+    remedy = Text(
+        "Keep this list, then make the tables anew: chasqui opsdb rebuild. Only the projector may write there: "
+        "find out who else did.",
+        style="yellow",
+    )
+    return Group(head, *(_difference(one) for one in verified.differences), remedy)
+
+
+def verified_as_json(verified: Verified) -> dict[str, Any]:
+    """What was found at a site, for a script."""
+    return {
+        "equal": not verified.differences,
+        "events": verified.events,
+        "positions": verified.positions,
+        "tables": verified.tables,
+        "differences": [_difference_as_json(one) for one in verified.differences],
+    }
+
+
+def _difference_as_json(difference: Difference) -> dict[str, Any]:
+    return {
+        "table": difference.table,
+        "missing": difference.only_in_second,
+        "extra": difference.only_in_first,
+        "changed": difference.changed,
+        "rows": [
+            {
+                "kind": _KINDS[row.kind],
+                "key": row.key,
+                "columns": {cell.column: {"opsdb": cell.first, "log": cell.second} for cell in row.cells},
+            }
+            for row in difference.samples
+        ],
+    }
+
+
+def _difference(difference: Difference) -> RenderableType:
+    counts = (
+        f"{difference.only_in_second} missing, {difference.only_in_first} extra, {difference.changed} changed"
+    )
+    table = Table(box=None, padding=(0, 2, 0, 2))
+    for heading in ("row", "key", "column", "ops-db", "log"):
+        table.add_column(heading, overflow="fold", header_style="dim")
+    for row in difference.samples:
+        for cells in _lines(row):
+            table.add_row(*map(Text, cells))
+    unseen = difference.rows - len(difference.samples)
+    more = [Text(f"    and {unseen} rows more", style="dim")] if unseen else []
+    return Group(Text.assemble((difference.table, "bold"), f": {counts}"), table, *more)
+
+
+def _lines(row: RowDifference) -> Iterator[Sequence[str]]:
+    first = (_KINDS[row.kind], " ".join(row.key.values()))
+    if row.kind is not Kind.CHANGED:
+        yield (*first, "", *(("(row)", "") if row.kind is Kind.ONLY_IN_FIRST else ("", "(row)")))
+        return
+    for n, cell in enumerate(row.cells):
+        yield (*(("", "") if n else first), cell.column, _value(cell.first), _value(cell.second))
+
+
+def _value(text: str | None) -> str:
+    if text is None:
+        return "(null)"
+    shown = repr(text)[1:-1]
+    return shown if len(shown) <= LONGEST_VALUE else f"{shown[:LONGEST_VALUE]}…"
+
+
+def _log_of(place: Place) -> list[LogStream]:
+    return [LogStream(name) for name in place.streams]
+
+
+@asynccontextmanager
+async def _looking_on(place: Place, *, quiet: bool) -> AsyncIterator[tuple[Client, Tell]]:
+    """A client of a site's server, and progress on the terminal if there is one."""
+    client = await connect(place.bus_address(), name=f"opsdb@{place.site}")
+    try:
+        with _shown(place.site, quiet=quiet) as tell:
+            yield client, tell
+    finally:
+        await client.close()
+
+
+@contextmanager
+def _shown(site: str, *, quiet: bool) -> Iterator[Tell]:
+    console = Console(stderr=True)
+    columns = (
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
+        TextColumn("{task.fields[note]}", style="dim"),
+    )  # fmt: skip
+    with Progress(
+        *columns, console=console, transient=True, disable=quiet or not console.is_terminal
+    ) as bars:
+        tasks: dict[Stage, TaskID] = {}
+
+        def tell(told: Told) -> None:
+            if told.stage not in tasks:
+                tasks[told.stage] = bars.add_task(f"{site}: {told.stage.value}", note="")
+            total = told.total or None
+            bars.update(tasks[told.stage], completed=told.done, total=total, note=told.note)
+
+        yield tell

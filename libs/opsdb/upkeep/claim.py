@@ -1,0 +1,115 @@
+"""The right to work on an ops-db as a whole: one at a time, with nothing left behind."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+
+import asyncpg
+
+from libs.errors import Retriable
+from libs.opsdb.connecting import unavailable_as_retriable
+from libs.opsdb.migrating import quoted
+from libs.opsdb.writer import lock_key, stored_positions
+
+_NAME = "chasqui opsdb"
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """The right, for as long as the connection lives.
+
+    Attributes:
+        connection: To the database, with the role that owns the tables and their schema in its search path.
+        live: The schema of the tables that everybody uses.
+    """
+
+    connection: asyncpg.Connection
+    live: str
+
+    @property
+    def beside(self) -> str:
+        """The schema into which the log is folded."""
+        return f"chasqui_beside_{self.live}"
+
+    @property
+    def replaced(self) -> str:
+        """The schema of tables that are no longer live, until they are dropped."""
+        return f"chasqui_replaced_{self.live}"
+
+    async def positions(self) -> dict[str, int]:
+        """How far the live tables are, by stream.
+
+        Raises:
+            Retriable: ``opsdb_unavailable``, or ``opsdb_not_prepared`` before there are tables.
+        """
+        return await stored_positions(self.connection)
+
+    async def clear(self) -> None:
+        """Drop both schemas, if they are there."""
+        with unavailable_as_retriable():
+            for schema in (self.beside, self.replaced):
+                await self.connection.execute(f"DROP SCHEMA IF EXISTS {quoted(schema)} CASCADE")
+
+
+@asynccontextmanager
+async def claimed(dsn: str, purpose: str, *, schema: str = "public") -> AsyncIterator[Claim]:
+    """Hold the right while the block lasts; what an earlier holder left is removed, and so is what this one leaves.
+
+    Args:
+        dsn: With the role that owns the tables.
+        purpose: One word, shown to whoever comes meanwhile.
+        schema: The live tables.
+
+    Raises:
+        Retriable: ``upkeep_running``: somebody else holds it; ``opsdb_unavailable``; ``opsdb_not_prepared``.
+    """
+    with unavailable_as_retriable():
+        connection = await asyncpg.connect(
+            dsn,
+            server_settings={
+                "application_name": f"{_NAME} {purpose}",
+                "search_path": quoted(schema),
+                # PostgreSQL tells of each table that goes with a schema.
+                "client_min_messages": "warning",
+                "statement_timeout": "0",
+                "jit": "off",
+            },
+        )
+    try:
+        claim = Claim(connection, schema)
+        await _take(connection, schema)
+        await claim.positions()
+        await claim.clear()
+        try:
+            yield claim
+        finally:
+            with suppress(Retriable):
+                await claim.clear()
+    finally:
+        connection.terminate()
+
+
+async def _take(connection: asyncpg.Connection, schema: str) -> None:
+    with unavailable_as_retriable():
+        key = lock_key(schema, "upkeep")
+        if await connection.fetchval("SELECT pg_try_advisory_lock($1)", key):
+            return
+        holder = await connection.fetchrow(_HOLDER, key >> 32 & 0xFFFF_FFFF, key & 0xFFFF_FFFF)
+    who = (
+        f"{holder['application_name'].removeprefix(_NAME).strip()} runs since {holder['backend_start']:%Y-%m-%d %H:%M:%S %Z}"
+        if holder
+        else "another one ends at this moment"
+    )
+    raise Retriable(
+        "upkeep_running",
+        f"the ops-db is being rebuilt or verified: {who}",
+        "Wait for it to end, or end it with Ctrl-C where it runs; whatever it leaves is removed.",
+    )
+
+
+_HOLDER = """
+    SELECT COALESCE(a.application_name, '') AS application_name, a.backend_start
+    FROM pg_locks l JOIN pg_stat_activity a USING (pid)
+    WHERE l.locktype = 'advisory' AND l.classid = $1::oid AND l.objid = $2::oid AND l.granted
+      AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+"""

@@ -1,0 +1,190 @@
+"""Verifying the ops-db of a site that works on."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import asyncpg
+import pytest
+
+from contracts.subjects import events_stream
+from libs.errors import ChasquiError, Permanent, Retriable, UserError
+from libs.opsdb.reader import OpsDbReader
+from libs.opsdb.rebuild import LogStream
+from libs.opsdb.upkeep.claim import claimed
+from libs.opsdb.upkeep.comparing import Kind
+from libs.opsdb.upkeep.progress import Progress, Stage
+from libs.opsdb.upkeep.verifying import Verified, verify
+from libs.service.service import Place
+from tests.support.histories.logs import eventful, log
+from tests.support.published import publish
+from tests.support.road import Road
+
+pytestmark = pytest.mark.integration
+
+
+def streams(place: Place) -> list[LogStream]:
+    return [LogStream(name) for name in place.streams]
+
+
+async def verified(road: Road, place: Place) -> Verified:
+    return await verify(road.client(place), place.opsdb_writer_dsn(), streams(place))
+
+
+async def refused(road: Road, place: Place) -> str:
+    with pytest.raises(ChasquiError) as told:
+        await verified(road, place)
+    return told.value.problem.code
+
+
+async def applied(place: Place, last: dict[str, int]) -> None:
+    async with OpsDbReader.open(place.opsdb_dsn()) as reader:
+        for stream, sequence in last.items():
+            await reader.wait_applied(stream, sequence, timeout=60)
+
+
+async def execute(place: Place, *statements: str) -> None:
+    connection = await asyncpg.connect(place.opsdb_writer_dsn())
+    try:
+        for statement in statements:
+            await connection.execute(statement)
+    finally:
+        await connection.close()
+
+
+async def schemas(road: Road, place: Place) -> set[str]:
+    rows = await road.query(place, "SELECT nspname FROM pg_namespace WHERE nspname LIKE 'chasqui%'")
+    return {row["nspname"] for row in rows}
+
+
+@asynccontextmanager
+async def projected(road: Road) -> AsyncIterator[dict[str, int]]:
+    """The telescope's projector runs, and has applied a log of both sites."""
+    async with road.running(road.telescope, "projector"):
+        last = await publish(road, log(eventful(6, 3), 3, repeats=0.1))
+        await applied(road.telescope, last)
+        yield last
+
+
+async def test_equal_and_different(road: Road) -> None:
+    place = road.telescope
+    told: list[Progress] = []
+    async with projected(road) as last:
+        found = await verify(road.client(place), place.opsdb_writer_dsn(), streams(place), tell=told.append)
+        assert (found.differences, found.positions) == ((), last)
+        assert found.events == sum(last.values())
+        assert await schemas(road, place) == set()
+        assert {one.stage for one in told} >= {Stage.FOLDING, Stage.COMPARING, Stage.DROPPING}
+
+        await execute(
+            place,
+            "UPDATE raw_data_file SET sha256 = repeat('0', 64) WHERE id = (SELECT max(id::text)::uuid FROM raw_data_file)",
+            "DELETE FROM staging_job",
+            "INSERT INTO site (name) VALUES ('atlantis')",
+        )
+        found = await verified(road, place)
+        assert {one.table for one in found.differences} == {"raw_data_file", "staging_job", "site"}
+        [extra] = next(one.samples for one in found.differences if one.table == "site")
+        assert (extra.kind, extra.key) == (Kind.ONLY_IN_FIRST, {"name": "atlantis"})
+        assert await schemas(road, place) == set()
+
+
+async def test_while_events_pour_in(road: Road) -> None:
+    place = road.telescope
+    async with projected(road):
+        pouring = asyncio.create_task(publish(road, log(eventful(60, 4), 4)))
+        rounds = 0
+        while not pouring.done() or rounds == 0:
+            found = await verified(road, place)
+            assert found.differences == ()
+            rounds += 1
+        last = await pouring
+        await applied(place, last)
+        assert (await verified(road, place)).positions == last
+
+
+async def test_what_was_passed_over_is_passed_over_and_not_buried_again(road: Road) -> None:
+    place = road.telescope
+    async with road.running(place, "projector"):
+        last = await publish(road, log(eventful(2, 1), 1))
+        js = road.client(place).jetstream()
+        await js.publish(f"chasqui.{place.site}.nonsense.happened.v1", b"\x00 no event")
+        ack = await js.publish(f"chasqui.{place.site}.nonsense.happened.v1", b"{}")
+        await applied(place, last | {ack.stream: ack.seq})
+        await road.eventually(lambda: _letters(road, place, 2), what="the letters")
+        assert (await verified(road, place)).differences == ()
+        assert len(await road.letters(place)) == 2
+
+
+async def _letters(road: Road, place: Place, count: int) -> bool:
+    return len(await road.letters(place)) == count
+
+
+async def test_one_at_a_time_and_a_dead_one_holds_nobody_up(road: Road) -> None:
+    place = road.telescope
+    async with projected(road):
+        async with claimed(place.opsdb_writer_dsn(), "rebuild"):
+            with pytest.raises(Retriable, match="rebuild runs since") as told:
+                await verified(road, place)
+            assert told.value.problem.code == "upkeep_running"
+        await execute(
+            place,
+            "CREATE SCHEMA chasqui_beside_public",
+            "CREATE TABLE chasqui_beside_public.site (name text)",
+            "CREATE SCHEMA chasqui_replaced_public",
+        )
+        assert (await verified(road, place)).differences == ()
+        assert await schemas(road, place) == set()
+
+
+async def test_an_interrupted_one_leaves_nothing(road: Road) -> None:
+    place = road.telescope
+    folding = asyncio.Event()
+
+    def tell(progress: Progress) -> None:
+        if progress.stage is Stage.FOLDING:
+            folding.set()
+
+    async with projected(road):
+        work = verify(road.client(place), place.opsdb_writer_dsn(), streams(place), tell=tell)
+        running = asyncio.create_task(work)
+        await asyncio.wait_for(folding.wait(), 60)
+        running.cancel()
+        await asyncio.wait([running])
+        assert running.cancelled()
+        assert await schemas(road, place) == set()
+
+
+async def test_a_log_that_is_not_whole_is_no_proof(road: Road) -> None:
+    place = road.telescope
+    own, other = events_stream(place.site), events_stream(road.centre.site)
+    async with projected(road) as last:
+        pass
+    moved = f"UPDATE stream_position SET sequence = sequence %s 1 WHERE stream = '{own}'"  # noqa: S608 - our own name
+    await execute(place, moved % "+")
+    with pytest.raises(Retriable, match=f"ends at {last[own]}") as behind:
+        await verified(road, place)
+    assert behind.value.problem.code == "log_behind"
+    await execute(place, moved % "-")
+    with pytest.raises(Permanent) as unknown:
+        await verify(road.client(place), place.opsdb_writer_dsn(), [LogStream(own)])
+    assert unknown.value.problem.code == "log_unknown"
+    assert await verified(road, place)
+    js = road.client(place).jetstream()
+    await js.delete_stream(other)
+    assert await refused(road, place) == "log_unknown"
+    await js.add_stream(name=other, subjects=["elsewhere"])
+    for _ in range(last[other]):
+        await js.publish("elsewhere", b"")
+    await js.purge_stream(other, seq=3)
+    assert await refused(road, place) == "log_incomplete"
+    assert await schemas(road, place) == set()
+
+
+async def test_tables_of_another_release(road: Road) -> None:
+    await execute(road.telescope, "UPDATE alembic_version SET version_num = '0001'")
+    with pytest.raises(UserError) as told:
+        await verified(road, road.telescope)
+    assert told.value.problem.code == "opsdb_outdated"
+    await execute(road.telescope, "DROP TABLE stream_position")
+    assert await refused(road, road.telescope) == "opsdb_not_prepared"

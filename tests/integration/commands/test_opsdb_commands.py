@@ -71,7 +71,8 @@ async def test_verify(road: Road, tmp_path: Path) -> None:
         for words in (
             "3 tables are not what the log says",
             f"site: 0 missing, 0 extra, {sites} changed",
-            "description  [red]\\n",
+            "description",
+            "[red]\\n",
             f"and {sites - 1} rows more",
             "instrument_module: 0 missing, 1 extra, 0 changed",
             "none nothing",

@@ -1,12 +1,14 @@
 """Deleting one file below a root so that no symbolic link, however fast it appears, leads elsewhere."""
 
+import errno
 import os
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from enum import Enum, auto
 from pathlib import Path
 
 from libs.errors import Permanent
+from libs.storage.exactly import FileFacts, give_back, remove
 from libs.storage.paths import split_relative
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -28,13 +30,23 @@ class Deleted(Enum):
     """The file was there and is gone."""
     ALREADY_GONE = auto()
     """There was no such file; a repeat of a deletion ends here."""
+    REPLACED = auto()
+    """Another file has the name by now, and stays."""
 
 
-def delete_below(root: Path, relative: str, emptied: EmptiedFolders) -> Deleted:
+def delete_below(
+    root: Path, relative: str, emptied: EmptiedFolders, exactly: FileFacts | None = None
+) -> Deleted:
     """Delete the regular file (or the link itself, never its target) named below `root`; blocking.
 
     Every folder on the way is opened without following links and held open, so that renaming one of them
     meanwhile changes nothing.
+
+    Args:
+        root: Nothing outside it is touched.
+        relative: The name.
+        emptied: About folders that are left empty.
+        exactly: The file that was looked at, if no other one may go (`libs.storage.exactly`).
 
     Raises:
         UserError: The name is refused (`libs.storage.paths`).
@@ -44,7 +56,10 @@ def delete_below(root: Path, relative: str, emptied: EmptiedFolders) -> Deleted:
     with ExitStack() as stack:
         try:
             folders = _open_folders(stack, root, parts[:-1])
-            os.unlink(parts[-1], dir_fd=folders[-1])
+            if exactly is None:
+                os.unlink(parts[-1], dir_fd=folders[-1])
+            elif not remove(folders[-1], parts[-1], exactly):
+                return _in_its_place(folders[-1], parts[-1])
         except FileNotFoundError:
             return Deleted.ALREADY_GONE
         except OSError as error:
@@ -53,6 +68,29 @@ def delete_below(root: Path, relative: str, emptied: EmptiedFolders) -> Deleted:
         if emptied is EmptiedFolders.REMOVE:
             _remove_emptied(folders, parts[:-1])
     return Deleted.REMOVED
+
+
+def give_back_below(root: Path, folder: str) -> None:
+    """Give files their names back that a killed deletion has taken aside in a folder below `root`; blocking.
+
+    Args:
+        root: Nothing outside it is touched.
+        folder: Relative; empty for the root itself. One that is not there, or not reached without links, has none.
+    """
+    with ExitStack() as stack, suppress(FileNotFoundError, NotADirectoryError):
+        names = split_relative(folder) if folder else ()
+        try:
+            found = _open_folders(stack, root, names)[-1]
+        except OSError as error:
+            if error.errno != errno.ELOOP:
+                raise
+            return
+        give_back(found)
+
+
+def _in_its_place(folder: int, name: str) -> Deleted:
+    os.stat(name, dir_fd=folder, follow_symlinks=False)
+    return Deleted.REPLACED
 
 
 def _open_folders(stack: ExitStack, root: Path, names: tuple[str, ...]) -> list[int]:

@@ -9,21 +9,12 @@ from pathlib import Path
 from libs.errors import Retriable
 from libs.storage import files
 from libs.storage.deletion import Deleted, EmptiedFolders, delete_below
+from libs.storage.exactly import FileFacts, facts_of
 from libs.storage.paths import SymlinkPolicy, resolve_inside
 from libs.storage.walk import WalkBatch, scan_tree
 
 WALK_BATCH = 1000
 """Entries that a walk hands over at once."""
-
-
-@dataclass(frozen=True, slots=True)
-class FileFacts:
-    """What a file looks like without reading it: bytes, last change (ns since 1970), inode and device."""
-
-    size: int
-    mtime_ns: int
-    inode: int
-    device: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,15 +43,6 @@ def measure_space(folder: Path) -> Space:
             continue
         return Space(total=facts.f_blocks * facts.f_frsize, free=facts.f_bavail * facts.f_frsize)
     raise Retriable("location_missing", f"{folder} is not there", "Mount the location or correct its path.")
-
-
-def facts_of(path: Path) -> FileFacts | None:
-    """The facts of a file itself, never of what a link points to; None when it is not there; blocking."""
-    try:
-        found = path.lstat()
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    return FileFacts(found.st_size, found.st_mtime_ns, found.st_ino, found.st_dev)
 
 
 class DiskStore:

@@ -3,13 +3,15 @@
 import os
 import stat
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from contracts.problems import Problem
 from libs.bus.pulse import beat
 from libs.errors import Permanent, Retriable, UserError
-from libs.storage.deletion import EmptiedFolders, delete_below
+from libs.storage.deletion import Deleted, EmptiedFolders, delete_below, give_back_below
+from libs.storage.exactly import FileFacts
 from libs.storage.paths import resolve_inside
 from services.janitor import refusing
 from services.janitor.facts import BufferCopy, OnDisk, Seen, Sight, SourceCopy
@@ -64,6 +66,7 @@ def delete(ground: Ground, candidates: Sequence[Candidate]) -> Cleared:
         ground: Where they are.
         candidates: SOURCE files or BUFFER packages, their worlds with `Moment.ACTING`.
     """
+    _give_back(ground, candidates)
     gone: list[Candidate] = []
     refused: list[Refused] = []
     for candidate in candidates:
@@ -81,30 +84,59 @@ def _delete_one(ground: Ground, candidate: Candidate) -> Problem | None:
     if not isinstance(copy, SourceCopy | BufferCopy):
         raise TypeError(f"{type(copy).__name__} is no single file")
     path = copy.ref.path
-    answer = may_delete(replace(copy, seen=look(ground.root, path)), candidate.world)
+    found = _facts(ground.root, path)
+    answer = may_delete(replace(copy, seen=_seen(found)), candidate.world)
     if isinstance(answer, Refusal):
         return answer.problem
-    below = path.removeprefix(ground.base + "/")
+    if not isinstance(found, FileFacts):
+        return None  # what is gone stays gone: another file may have come since the look
+    base, below = _below(ground, path)
+    emptied = EmptiedFolders.KEEP if below == path else ground.emptied
     try:
-        if below == path:
-            delete_below(ground.root, path, EmptiedFolders.KEEP)
-        else:
-            delete_below(resolve_inside(ground.root, ground.base), below, ground.emptied)
+        done = delete_below(base, below, emptied, exactly=found)
     except (Permanent, UserError) as error:
         return refusing.not_deletable(path, error.problem.reason)
     except OSError as error:
         return refusing.not_deletable(path, error.strerror or str(error))
-    return None
+    return _replaced(path) if done is Deleted.REPLACED else None
+
+
+def _replaced(path: str) -> Problem:
+    return Problem(
+        code="replaced",
+        reason=f"another file took the place of {path} just before it was deleted",
+        remedy="Nothing to do: the new one is looked at by itself.",
+    )
+
+
+def _below(ground: Ground, path: str) -> tuple[Path, str]:
+    """From where a path is deleted, so that the folders up to there stay, and the path from there on."""
+    below = path.removeprefix(ground.base + "/")
+    return (ground.root, path) if below == path else (resolve_inside(ground.root, ground.base), below)
+
+
+def _give_back(ground: Ground, candidates: Sequence[Candidate]) -> None:
+    """What a killed deletion has taken aside gets its name back, and is looked at like everything else."""
+    paths = (one.copy.ref.path for one in candidates if isinstance(one.copy, SourceCopy | BufferCopy))
+    for folder in sorted({path.rpartition("/")[0] for path in paths}):
+        with suppress(UserError):  # a path that leads out is refused when its turn comes
+            give_back_below(ground.root, folder)
 
 
 def look(root: Path, relative: str) -> Seen:
     """What is at a place now, without following any link."""
+    return _seen(_facts(root, relative))
+
+
+def _seen(found: FileFacts | Sight) -> Seen:
+    return OnDisk(found.size, found.mtime_ns) if isinstance(found, FileFacts) else found
+
+
+def _facts(root: Path, relative: str) -> FileFacts | Sight:
     try:
         facts = os.lstat(resolve_inside(root, relative))
     except (FileNotFoundError, NotADirectoryError):
         return Sight.GONE
     except UserError:
         return Sight.NOT_REGULAR
-    if not stat.S_ISREG(facts.st_mode):
-        return Sight.NOT_REGULAR
-    return OnDisk(facts.st_size, facts.st_mtime_ns)
+    return FileFacts.of(facts) if stat.S_ISREG(facts.st_mode) else Sight.NOT_REGULAR

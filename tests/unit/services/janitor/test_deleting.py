@@ -10,9 +10,11 @@ from contracts.states import CopyKind, FileState, PackageState
 from libs.errors import Retriable, UserError
 from libs.sites.models import Retention
 from libs.storage.deletion import EmptiedFolders
+from services.janitor import deleting
 from services.janitor.deleting import Ground, delete, look, require_mounted
 from services.janitor.facts import (
     ArchiveCopy,
+    Copy,
     Evidence,
     Moment,
     OnDisk,
@@ -23,6 +25,7 @@ from services.janitor.facts import (
     Standing,
     World,
 )
+from services.janitor.may_delete import Answer, may_delete
 from services.janitor.planning import Candidate
 
 NOW = datetime(2026, 3, 2, tzinfo=UTC)
@@ -98,6 +101,32 @@ def test_a_changed_file_stays(ground: Ground) -> None:
     cleared = delete(ground, [grown, touched])
     assert cleared.gone == ()
     assert [one.problem.code for one in cleared.refused] == ["changed_on_disk", "changed_on_disk"]
+    assert len(list((ground.root / "camera").iterdir())) == 2
+
+
+def test_what_a_killed_deletion_took_aside_goes_with_the_repeat(ground: Ground) -> None:
+    file = put(ground, "camera/night/a")
+    place = ground.root / "camera/night/a"
+    place.rename(place.with_name(".a.0123456789abcdef.chasqui-deleting"))
+    assert delete(ground, [file]).gone == (file,)
+    assert list((ground.root / "camera").iterdir()) == []
+
+
+def test_a_file_that_comes_after_the_look_stays(ground: Ground, monkeypatch: pytest.MonkeyPatch) -> None:
+    there, gone = put(ground, "camera/there"), put(ground, "camera/gone")
+    (ground.root / "camera/gone").unlink()
+
+    def replaced_after(copy: Copy, world: World) -> Answer:
+        put(ground, "camera/.new", b"newer")
+        assert isinstance(copy, SourceCopy)
+        (ground.root / "camera/.new").rename(ground.root / copy.ref.path)
+        return may_delete(copy, world)
+
+    monkeypatch.setattr(deleting, "may_delete", replaced_after)
+    cleared = delete(ground, [there, gone])
+    assert [one.problem.code for one in cleared.refused] == ["replaced"]
+    assert cleared.gone == (gone,)
+    assert {path.read_bytes() for path in (ground.root / "camera").iterdir()} == {b"newer"}
     assert len(list((ground.root / "camera").iterdir())) == 2
 
 

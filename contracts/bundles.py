@@ -10,7 +10,11 @@ from contracts.packages import PackageRecord
 
 
 class BundledPackage(Message):
-    """A package and where the mover finds it."""
+    """A package and where the mover finds it.
+
+    Attributes:
+        attempt: Counts how many times it is sent, from 1; a relay does not count.
+    """
 
     package: PackageRecord
     location: Name
@@ -101,3 +105,15 @@ def bundle_id(route: str, packages: tuple[BundledPackage, ...]) -> UUID:
     return derived_id(
         "data_transfer_package", route, *(f"{p.package.package_id}:{p.attempt}" for p in packages)
     )
+
+
+def repair_id(route: str, package_id: UUID, location: str, transfer: UUID) -> UUID:
+    """The id of the bundle in which a package travels again, alone.
+
+    Args:
+        route: The way it goes.
+        package_id: The package.
+        location: Where it was found damaged.
+        transfer: The transfer that had brought it there.
+    """
+    return derived_id("data_transfer_package", route, "repair", package_id, location, transfer)

@@ -87,7 +87,11 @@ class DeletionScheduled(Parted):
 
 
 class CopyScrubbed(Event):
-    """An archive copy was read in full again; `problem` is None if it is still whole."""
+    """A copy was read in full again; `problem` is None if it is still whole.
+
+    Archive copies are read now and then for this alone; a copy in a BUFFER when something it was used for
+    did not go well.
+    """
 
     entity = "copy"
     fact = "scrubbed"
@@ -104,12 +108,13 @@ class CopyScrubbed(Event):
 
 
 class CopyRepaired(Event):
-    """A damaged or missing archive copy was written anew from a good one, and read back.
+    """A damaged or missing copy was written anew from a good one, and proven.
 
     Attributes:
         cause: The id of the CopyScrubbed that found the damage.
-        repaired_from: The location of the copy that was read for it.
-        sha256: Of the bytes that were read back.
+        repaired_from: The location of the copy that was read for it; a SOURCE where the package was built
+            anew from its files; its own where only the sidecar was damaged.
+        sha256: Of the bytes that are there now.
     """
 
     entity = "copy"
@@ -129,7 +134,7 @@ class CopyRepaired(Event):
 
 
 class CopyUnrepairable(Event):
-    """A damaged or missing archive copy, and no good copy to write it anew from: an alarm.
+    """A damaged or missing copy, and no good copy to write it anew from: an alarm.
 
     Attributes:
         cause: The id of the CopyScrubbed that found the damage.

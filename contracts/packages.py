@@ -132,10 +132,11 @@ class PackageVerified(Event):
 
 
 class PackageCorrupted(Event):
-    """What arrived is not what was sent; this package alone is to travel again.
+    """What arrived is not, or is no longer, what was sent; this package alone is to travel again.
 
     Attributes:
-        attempt: How many times it has arrived, this one included.
+        origin: The site that is to send it again; `origin_location` and `origin_path` are its copy there.
+        attempt: How many times it has been sent by now, over all hops.
     """
 
     entity = "package"

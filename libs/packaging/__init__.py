@@ -12,6 +12,7 @@ from libs.packaging.faults import (
     CancelSignal,
     DestinationConflict,
     FileFault,
+    PackageDiffers,
     PackagingCancelled,
     PayloadChanged,
 )
@@ -33,6 +34,7 @@ __all__ = [
     "Envelope",
     "FileFault",
     "InspectedBag",
+    "PackageDiffers",
     "PackagingCancelled",
     "PayloadChanged",
     "PayloadFile",

@@ -2,6 +2,7 @@
 
 Permanent ── PayloadChanged       source files that are not what was planned, all of them at once
           ├─ BagDamaged           a package that is not what was sealed, with every problem found
+          ├─ PackageDiffers       a package written anew that is not the one it should be
           └─ DestinationConflict  unpacking would overwrite a different file
 Retriable ── PackagingCancelled   the caller asked to stop; nothing was left behind
 """
@@ -158,6 +159,23 @@ class BagDamaged(Permanent):
             "Fetch the package again from another verified copy.",
         )
         self.problems = tuple(problems)
+
+
+class PackageDiffers(Permanent):
+    """A package was written anew, and is not the one that was sealed; it was not kept.
+
+    Args:
+        name: The bag's.
+        found: The sha256 of what was written, hexadecimal.
+        expected: That of the sealed one.
+    """
+
+    def __init__(self, name: str, found: str, expected: str) -> None:
+        super().__init__(
+            "package_differs",
+            f"{name} written anew has sha256 {found}, and was sealed with {expected}",
+            "The files themselves are as they were packaged: file them again as a new observation.",
+        )
 
 
 class DestinationConflict(Permanent):

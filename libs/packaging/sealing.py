@@ -11,7 +11,7 @@ from collections.abc import Set as AbstractSet
 from pathlib import Path
 
 from libs.errors import UserError
-from libs.packaging.faults import BadFile, CancelSignal, PayloadChanged, storage_errors
+from libs.packaging.faults import BadFile, CancelSignal, PackageDiffers, PayloadChanged, storage_errors
 from libs.packaging.folders import Root
 from libs.packaging.headers import END_OF_TAR, encode, padding
 from libs.packaging.lanes import BLOCK_BYTES, Digest, Lanes
@@ -41,6 +41,7 @@ def write_bag(
     name: str,
     info: Mapping[str, str],
     expected_sha256: Mapping[str, str] | None = None,
+    sealed_sha256: str | None = None,
     progress: Callable[[int], None] | None = None,
     cancelled: CancelSignal | None = None,
 ) -> SealedBag:
@@ -55,6 +56,7 @@ def write_bag(
         name: The bag's top folder.
         info: Fields for bag-info.txt, Bagging-Date among them.
         expected_sha256: Declared checksums by path, hexadecimal; not every path needs one.
+        sealed_sha256: Of the whole package, where it is written anew: another one never gets its name.
         progress: Called in this thread with the package's bytes so far, after each block.
         cancelled: Looked at before each block.
 
@@ -63,6 +65,7 @@ def write_bag(
 
     Raises:
         PayloadChanged: Files are not what was planned: all of those, after looking at every one.
+        PackageDiffers: The package is not the one with `sealed_sha256`.
         PackagingCancelled: `cancelled` was set.
         Retriable: ``disk_full``, ``package_busy``, ``storage_unavailable``, ``out_of_handles``.
         UserError: ``bag_name_invalid``, ``bag_info_invalid``, ``path_twice`` or ``package_empty``.
@@ -82,6 +85,8 @@ def write_bag(
     ):
         tar = TarStream(target, lanes, progress, cancelled)
         sealed = _Pass(tar, root, top, ordered, expected_sha256 or {}).run(info_text)
+        if sealed_sha256 is not None and tar.sha256() != sealed_sha256:
+            raise PackageDiffers(name, tar.sha256(), sealed_sha256)
     return SealedBag(destination, tar.size, tar.sha256(), len(sealed), payload_bytes, tuple(sealed))
 
 

@@ -14,6 +14,7 @@ from libs.telemetry.logs import logger
 from services.archiver.archiving import Archive
 from services.archiver.arrivals import archives_of
 from services.archiver.handlers import SUBSCRIPTIONS, ArchiverHandlers, subscribe
+from services.archiver.rotten import Rotten
 
 PART_SIZE = 8 * MIB
 PARTS_AT_ONCE = 2
@@ -43,12 +44,14 @@ async def compose(runtime: Runtime) -> AsyncIterator[None]:
             archives.append(Archive(name, settings, store))
         for archive in archives:
             await _look_at(archive)
+        opsdb = await stack.enter_async_context(runtime.opsdb())
         handlers = ArchiverHandlers(
             place=place,
             archives=archives,
             client=bus.client,
             publisher=bus.publisher,
             breakers=runtime.breakers(),
+            rotten=Rotten(opsdb=opsdb, publisher=bus.publisher, site=place.site),
         )
         subscribe(bus, handlers)
         yield

@@ -22,6 +22,14 @@ from services.archiver.sidecar import access_url, sidecar
 log = logger("archiver")
 
 
+BUFFER_FAULTS = frozenset({"checksum_mismatch", "source_changed", "source_missing"})
+"""Codes with which an upload says that the file it read is not the package."""
+
+
+class BufferDamaged(Permanent):
+    """The copy in the BUFFER is not what was verified: its bytes say so, or it is not there on a disk that is."""
+
+
 @dataclass(frozen=True, slots=True)
 class Archive:
     """A LONG_TERM_ARCHIVE and the way to it."""
@@ -47,8 +55,8 @@ async def archive(
 
     Raises:
         Retriable: The server, the bucket, the credentials or the BUFFER's disk.
-        Permanent: ``object_differs``, ``checksum_mismatch`` or ``source_missing``: the copy in the BUFFER is
-            not what was verified; ``proof_failed``: the archive does not give back what it was given.
+        BufferDamaged: The copy in the BUFFER is not what was verified.
+        Permanent: ``object_differs``; ``proof_failed``: the archive does not give back what it was given.
     """
     package, key = arrival.package, package_key(target.settings.prefix, arrival.package)
     uploaded = await _upload(arrival, target, root=root, existing=ExistingObject.KEEP, progress=progress)
@@ -81,9 +89,10 @@ async def _upload(
             progress=progress,
         )
     except Permanent as error:
-        if error.problem.code == "source_missing":
-            await asyncio.to_thread(require_location, root, arrival.path)
-        raise
+        if error.problem.code not in BUFFER_FAULTS:
+            raise
+        await asyncio.to_thread(require_location, root, arrival.path)
+        raise BufferDamaged(**error.problem.model_dump()) from error
 
 
 async def _prove(target: Archive, package: PackageRecord, uploaded: Uploaded) -> Proof:

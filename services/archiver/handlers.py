@@ -8,18 +8,20 @@ from uuid import UUID
 from nats.aio.client import Client
 
 from contracts.base import Event
-from contracts.packages import PackageArchived, PackageSealed, PackageVerified
+from contracts.packages import PackageArchived, PackageFailed, PackageSealed, PackageVerified
 from libs.breakers import resources
 from libs.breakers.shared import Breakers, Use
 from libs.bus.bus import Bus, DeliveryOf
+from libs.bus.delivery import Delivery
 from libs.bus.publishing import EventPublisher
 from libs.bus.subscription import Subscription
-from libs.errors import ChasquiError, Postponed, Retriable
+from libs.errors import ChasquiError, Permanent, Postponed, Retriable
 from libs.service.service import Place
 from libs.service.telling import Board, telling
 from libs.telemetry.logs import logger
-from services.archiver.archiving import Archive, archive
+from services.archiver.archiving import Archive, BufferDamaged, archive
 from services.archiver.arrivals import Arrival, arrival_of
+from services.archiver.rotten import Rotten
 
 PATIENCE = 6000
 """Attempts: a bucket or key that an operator mends after a long weekend makes no dead letters."""
@@ -41,6 +43,7 @@ class ArchiverHandlers:
         client: For the progress bucket.
         publisher: Says what one archive has while another one is waited for.
         breakers: Of the archives and the BUFFERs.
+        rotten: Says what is to be said of a damaged copy in a BUFFER.
     """
 
     def __init__(
@@ -51,12 +54,14 @@ class ArchiverHandlers:
         client: Client,
         publisher: EventPublisher,
         breakers: Breakers,
+        rotten: Rotten,
     ) -> None:
         self._place = place
         self._archives = archives
         self._client = client
         self._publisher = publisher
         self._breakers = breakers
+        self._rotten = rotten
         self._proven: dict[UUID, dict[str, PackageArchived]] = {}
 
     async def archive(self, event: PackageVerified | PackageSealed, delivery: DeliveryOf) -> Sequence[Event]:
@@ -64,12 +69,31 @@ class ArchiverHandlers:
         arrival = arrival_of(event, self._place.deployment, self._place.site)
         if arrival is None:
             return ()
+        try:
+            return await self._archived(event, arrival, delivery)
+        except Permanent as lost:
+            cause, package = delivery.envelope.id, arrival.package.package_id
+            failed = PackageFailed(package_id=package, cause=cause, service="archiver", problem=lost.problem)
+            await self._publisher.publish([failed], causation_id=str(cause))
+            raise
+
+    async def _archived(
+        self, event: PackageVerified | PackageSealed, arrival: Arrival, delivery: Delivery
+    ) -> Sequence[Event]:
+        if delivery.attempt > 1 and isinstance(event, PackageSealed):
+            await self._rotten.require_mended(arrival)
         package = arrival.package.package_id
         # Proofs of earlier tries hold: while one archive is away, the others are not read back again and again.
         proven = self._proven.setdefault(package, {})
         failures = await self._into_all(arrival, delivery.envelope.time, proven)
         if failures:
             await self._publisher.publish(list(proven.values()), causation_id=str(delivery.envelope.id))
+        for damaged in failures:
+            if isinstance(damaged, BufferDamaged):
+                told = await self._rotten.sent_for(event, arrival, damaged.problem, delivery)
+                self._proven.pop(package, None)
+                return told
+        if failures:
             raise self._worst_last(package, failures)
         self._proven.pop(package, None)
         return list(proven.values())

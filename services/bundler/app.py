@@ -8,6 +8,7 @@ from libs.bus.guard import Guard
 from libs.service.service import Runtime, Service
 from libs.service.ticking import ticking
 from services.bundler.handlers import SUBSCRIPTIONS, BundlerHandlers, subscribe
+from services.bundler.resending import Resender
 from services.bundler.routing import sends
 from services.bundler.sealing import Sealer
 from services.bundler.ticking import period
@@ -23,7 +24,10 @@ async def compose(runtime: Runtime) -> AsyncIterator[None]:
     ]
     async with runtime.opsdb() as opsdb:
         sealer = Sealer(opsdb=opsdb, sealed=guard, deployment=place.deployment, site=place.site)
-        subscribe(bus, BundlerHandlers(opsdb=opsdb, sealer=sealer, place=place))
+        resender = Resender(
+            opsdb=opsdb, place=place, client=bus.client, publisher=bus.publisher, breakers=runtime.breakers()
+        )
+        subscribe(bus, BundlerHandlers(opsdb=opsdb, sealer=sealer, resender=resender, site=place.site))
         every_s, turn = period(min(waits, default=0.0)), runtime.lease("clock")
         async with ticking(every_s, sealer.seal_ready, what="waiting packages", lease=turn):
             yield

@@ -8,9 +8,8 @@ from contracts.transfers import TransferCompleted, TransferFailed
 from libs.bus.bus import Bus, DeliveryOf
 from libs.bus.subscription import Hears, Subscription
 from libs.opsdb.reader import OpsDbReader
-from libs.service.service import Place
 from services.bundler import queries
-from services.bundler.repairing import repair
+from services.bundler.resending import Resender
 from services.bundler.sealing import Sealer
 
 PATIENCE = 6000
@@ -19,7 +18,9 @@ PATIENCE = 6000
 SEAL = Subscription(
     "bundler", "seal", (PackageSealed, TransferCompleted, TransferFailed), max_attempts=PATIENCE
 )
-REPAIR = Subscription("bundler", "repair", (PackageCorrupted,), hears=Hears.OTHER_SITES)
+REPAIR = Subscription(
+    "bundler", "repair", (PackageCorrupted,), hears=Hears.OTHER_SITES, max_attempts=PATIENCE
+)
 SUBSCRIPTIONS = (SEAL, REPAIR)
 
 SealTrigger = PackageSealed | TransferCompleted | TransferFailed
@@ -31,13 +32,15 @@ class BundlerHandlers:
     Args:
         opsdb: The site's ops-db.
         sealer: Closes bundles.
-        place: Where the instance runs.
+        resender: Sends damaged packages again.
+        site: Where the instance runs.
     """
 
-    def __init__(self, *, opsdb: OpsDbReader, sealer: Sealer, place: Place) -> None:
+    def __init__(self, *, opsdb: OpsDbReader, sealer: Sealer, resender: Resender, site: str) -> None:
         self._opsdb = opsdb
         self._sealer = sealer
-        self._place = place
+        self._resender = resender
+        self._site = site
 
     async def seal(self, event: SealTrigger, delivery: DeliveryOf) -> Sequence[Event]:
         """Close what should go now that a package is there or the link is free; stored one by one, guarded."""
@@ -48,10 +51,12 @@ class BundlerHandlers:
             await self._sealer.seal_ready(str(delivery.envelope.id))
         return ()
 
-    async def repair(self, event: PackageCorrupted) -> Sequence[Event]:
-        """Send a damaged package again."""
-        bundle = repair(event, self._place.deployment, self._place.site)
-        return () if bundle is None else (bundle,)
+    async def repair(self, event: PackageCorrupted, delivery: DeliveryOf) -> Sequence[Event]:
+        """Send a damaged package again, if it is this site that has to."""
+        if event.origin != self._site:
+            return ()
+        await self._opsdb.wait_applied(delivery.stream, delivery.sequence)
+        return await self._resender.resend(event, delivery)
 
 
 def subscribe(bus: Bus, handlers: BundlerHandlers) -> None:

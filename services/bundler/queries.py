@@ -2,23 +2,24 @@
 
 from collections.abc import Sequence
 from typing import Any
+from uuid import UUID
 
 from contracts.base import Event
 from contracts.bundles import BundledPackage
-from contracts.packages import PackageRecord, Provenance
+from contracts.packages import PackageCorrupted
+from libs.copies.records import RECORD_COLUMNS, record_of
 from libs.opsdb.reader import OpsDbReader
 from services.bundler.closing import Waiting
 
 # An archive at the site itself may have a package before it is in a bundle; it travels all the same.
-_WAITING = """
-SELECT package.id, package.name, package.size, package.sha256, package.file_count, package.payload_bytes,
-       package.priority, package.provenance::text AS provenance, package.sealed_at, copy.location, copy.path
+_WAITING = f"""
+SELECT {RECORD_COLUMNS}, package.sealed_at, copy.location, copy.path
 FROM raw_data_package package
 JOIN physical_copy copy ON copy.entity_id = package.id AND copy.state = 'present' AND copy.location = ANY($2::text[])
 WHERE package.data_transfer_package_id IS NULL AND package.state IN ('waiting', 'archived')
   AND package.sealed_at IS NOT NULL AND package.provenance ->> 'site' = $1
 ORDER BY package.priority, package.sealed_at, package.id LIMIT $3
-"""
+"""  # noqa: S608  made of constants only
 
 _IN_FLIGHT = """
 SELECT count(*) FROM data_transfer_package bundle
@@ -35,24 +36,20 @@ SELECT EXISTS (SELECT FROM event_record WHERE stream = $1 AND sequence > $2 AND 
 """
 
 
+# Attempts are counted over all hops: whatever is sent later answers what was found damaged before.
+_SENT_AGAIN = "SELECT EXISTS (SELECT FROM bundled_package WHERE raw_data_package_id = $1 AND attempt > $2)"
+
+_ROUTE = "SELECT route FROM data_transfer_package WHERE id = $1"
+
+
 async def waiting(opsdb: OpsDbReader, site: str, buffers: Sequence[str], limit: int) -> list[Waiting]:
     """Packages that were sealed at `site`, lie in one of its buffers, and are in no bundle."""
     return [_waiting(row) for row in await opsdb.fetch(_WAITING, site, list(buffers), limit)]
 
 
 def _waiting(row: Any) -> Waiting:  # noqa: ANN401  asyncpg's Record is not generic
-    package = PackageRecord(
-        package_id=row["id"],
-        name=row["name"],
-        size=row["size"],
-        sha256=row["sha256"],
-        file_count=row["file_count"],
-        payload_bytes=row["payload_bytes"],
-        priority=row["priority"],
-        provenance=Provenance.model_validate_json(row["provenance"]),
-    )
     return Waiting(
-        BundledPackage(package=package, location=row["location"], path=row["path"]), row["sealed_at"]
+        BundledPackage(package=record_of(row), location=row["location"], path=row["path"]), row["sealed_at"]
     )
 
 
@@ -65,3 +62,14 @@ async def newer_known(opsdb: OpsDbReader, stream: str, sequence: int, kinds: Seq
     """Whether ops-db has applied a later event of these kinds."""
     names = [kind.type_name() for kind in kinds]
     return bool(await opsdb.fetchval(_NEWER, stream, sequence, names))
+
+
+async def was_sent_again(opsdb: OpsDbReader, event: PackageCorrupted) -> bool:
+    """Whether a bundle is known in which the package travels, or travelled, after it had arrived like this."""
+    return bool(await opsdb.fetchval(_SENT_AGAIN, event.package.package_id, event.attempt))
+
+
+async def route_of(opsdb: OpsDbReader, bundle: UUID) -> str | None:
+    """The route of a bundle; None if it is not known."""
+    route: str | None = await opsdb.fetchval(_ROUTE, bundle)
+    return route

@@ -31,17 +31,32 @@ def way_to_archive(deployment: Deployment, site: str) -> Way | None:
     return Way(name, deployment.routes[name])
 
 
-def way_again(deployment: Deployment, site: str, destination: str) -> Way | None:
-    """The way from `site`, as a route's origin or one of its relays, to a site once more."""
+def way_again(
+    deployment: Deployment, site: str, destination: str, *, before: str | None = None
+) -> Way | None:
+    """The way from a site to one further down the same route, once more; None if no route has both.
+
+    Args:
+        deployment: The routes.
+        site: The origin or a relay of the route.
+        destination: Its end, or a relay behind `site`.
+        before: The route that was taken before; it is taken again as long as there is such a one.
+    """
     ranked = [
-        (route.origin != site, len(route.via), name)
+        (name != before, route.destination != destination, route.origin != site, len(route.via), name)
         for name, route in deployment.routes.items()
-        if route.destination == destination and site in (route.origin, *route.via)
+        if destination in _behind(route, site)
     ]
     if not ranked:
         return None
     name = min(ranked)[-1]
     return Way(name, deployment.routes[name])
+
+
+def _behind(route: RouteSettings, site: str) -> tuple[str, ...]:
+    """The sites that follow one on a route."""
+    stops = (route.origin, *route.via, route.destination)
+    return stops[stops.index(site) + 1 :] if site in stops else ()
 
 
 def sends(deployment: Deployment, site: str) -> bool:

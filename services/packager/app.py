@@ -11,6 +11,7 @@ from libs.service.service import Runtime, Service
 from libs.sites.models import Deployment
 from services.packager.assigning import Planner
 from services.packager.handlers import SUBSCRIPTIONS, PackagerHandlers, subscribe
+from services.packager.mending import Mender
 
 
 def runs_at(deployment: Deployment, site: str) -> bool:
@@ -33,12 +34,14 @@ async def compose(runtime: Runtime) -> AsyncIterator[None]:
             deployment=place.deployment,
             site=place.site,
         )
+        breakers = runtime.breakers()
         handlers = PackagerHandlers(
             opsdb=opsdb,
             planner=planner,
+            mender=Mender(opsdb=opsdb, place=place, client=bus.client, breakers=breakers),
             place=place,
             client=bus.client,
-            breakers=runtime.breakers(),
+            breakers=breakers,
         )
         subscribe(bus, handlers)
         yield

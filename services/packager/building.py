@@ -39,6 +39,7 @@ class Order:
         info: Fields of bag-info.txt.
         files: The payload, as it was scanned.
         declared: The instrument's sha256 by path, where it declared one.
+        sha256: Of the package, where it was sealed before and is written anew.
     """
 
     source: Path
@@ -48,6 +49,7 @@ class Order:
     info: Mapping[str, str]
     files: tuple[PayloadFile, ...]
     declared: Mapping[str, str] = field(default_factory=dict)
+    sha256: str | None = None
 
     def size(self) -> int:
         """Bytes of the finished tar."""
@@ -62,6 +64,7 @@ def build(order: Order, progress: Callable[[int], None], cancelled: CancelSignal
 
     Raises:
         PayloadChanged: Files are not what was scanned.
+        PackageDiffers: It was sealed before, and would be another one now; what stands there was left alone.
         PackagingCancelled: `cancelled` was set.
         Retriable: ``location_missing``, ``disk_full``, or as `write_bag`.
     """
@@ -83,6 +86,7 @@ def build(order: Order, progress: Callable[[int], None], cancelled: CancelSignal
         name=order.bag_name,
         info=order.info,
         expected_sha256=order.declared,
+        sealed_sha256=order.sha256,
         progress=progress,
         cancelled=cancelled,
     )
@@ -110,7 +114,11 @@ def _standing(
         return None
     try:
         bag = inspect_bag(
-            destination, expected_sha256=None, expected_size=size, progress=progress, cancelled=cancelled
+            destination,
+            expected_sha256=order.sha256,
+            expected_size=size,
+            progress=progress,
+            cancelled=cancelled,
         )
     except BagDamaged as damage:
         log.warning("written_again", path=str(destination), reason=damage.problem.reason)

@@ -7,6 +7,7 @@ from uuid import UUID
 from nats.aio.client import Client
 
 from contracts.base import Event
+from contracts.copies import CopyScrubbed
 from contracts.files import FilesMissing, FilesScanned
 from contracts.observations import ObservationFinished
 from contracts.packages import PackageAbandoned, PackagePlanned
@@ -24,6 +25,7 @@ from libs.telemetry.logs import logger
 from services.packager import queries
 from services.packager.assigning import Planner
 from services.packager.building import Order, build
+from services.packager.mending import Mender
 from services.packager.naming import SUFFIX, bag_info, package_path
 from services.packager.outcomes import abandoned, refused_events, sealed_events
 
@@ -33,7 +35,8 @@ PATIENCE = 6000
 
 PLAN = Subscription("packager", "plan", (*OBSERVATION_EVENTS, PackageAbandoned), max_attempts=PATIENCE)
 BUILD = Subscription("packager", "build", (PackagePlanned,), workers=2, max_attempts=PATIENCE)
-SUBSCRIPTIONS = (PLAN, BUILD)
+MEND = Subscription("packager", "mend", (CopyScrubbed,), max_attempts=PATIENCE)
+SUBSCRIPTIONS = (PLAN, BUILD, MEND)
 
 PlanTrigger = FilesScanned | FilesMissing | ObservationFinished | PackageAbandoned
 
@@ -46,16 +49,25 @@ class PackagerHandlers:
     Args:
         opsdb: The site's ops-db.
         planner: Plans packages.
+        mender: Builds damaged ones anew.
         place: Where the instance runs.
         client: For the progress bucket.
         breakers: Of the BUFFER.
     """
 
     def __init__(
-        self, *, opsdb: OpsDbReader, planner: Planner, place: Place, client: Client, breakers: Breakers
+        self,
+        *,
+        opsdb: OpsDbReader,
+        planner: Planner,
+        mender: Mender,
+        place: Place,
+        client: Client,
+        breakers: Breakers,
     ) -> None:
         self._opsdb = opsdb
         self._planner = planner
+        self._mender = mender
         self._place = place
         self._client = client
         self._breakers = breakers
@@ -112,6 +124,13 @@ class PackagerHandlers:
         log.info("sealed", package=str(event.package_id), name=event.name, size=sealed.size)
         return sealed_events(event, order.path, sealed, ids)
 
+    async def mend(self, event: CopyScrubbed, delivery: DeliveryOf) -> Sequence[Event]:
+        """Build a package anew that was found damaged in the BUFFER it was sealed in."""
+        if event.problem is None or not self._mender.concerns(event.copy_ref):
+            return ()
+        await self._opsdb.wait_applied(delivery.stream, delivery.sequence)
+        return await self._mender.mend(event, delivery.envelope.id)
+
     def _root(self, location: str) -> Path:
         return self._place.disk(location).path
 
@@ -120,3 +139,4 @@ def subscribe(bus: Bus, handlers: PackagerHandlers) -> None:
     """Let the handlers have what they hear."""
     bus.subscribe(PLAN, handlers.plan)
     bus.subscribe(BUILD, handlers.build)
+    bus.subscribe(MEND, handlers.mend)

@@ -54,6 +54,15 @@ SELECT id, path, size, mtime_ns, declared_sha256 FROM raw_data_file
 WHERE raw_data_package_id = $1 ORDER BY path COLLATE "C"
 """
 
+_SEALED_FILES = """
+SELECT id, path, size, mtime_ns, sha256 AS declared_sha256 FROM raw_data_file
+WHERE raw_data_package_id = $1 AND sha256 IS NOT NULL ORDER BY path COLLATE "C"
+"""
+
+_SEALED_FROM = (
+    "SELECT source_location, planned_at FROM raw_data_package WHERE id = $1 AND planned_at IS NOT NULL"
+)
+
 _PACKAGE_STATE = "SELECT state::text FROM raw_data_package WHERE id = $1"
 
 _ASSIGNMENTS = "SELECT count(*) FROM event_record WHERE stream = $1 AND about = $2 AND type = $3"
@@ -77,6 +86,14 @@ class Unit:
     state: ObservationState | None
     start_time: datetime | None
     end_time: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class SealedFrom:
+    """What a package was built from: its SOURCE location, and when it was planned."""
+
+    source: str
+    planned_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +147,17 @@ async def free_files(opsdb: OpsDbReader, unit_id: UUID, files: ModuleFiles, limi
 async def package_files(opsdb: OpsDbReader, package_id: UUID) -> ChosenFiles:
     """The files that are assigned to a package, in the order of their paths."""
     return _chosen(await opsdb.fetch(_PACKAGE_FILES, package_id))
+
+
+async def sealed_files(opsdb: OpsDbReader, package_id: UUID) -> ChosenFiles:
+    """The files in a sealed package, each declared to be what was packaged."""
+    return _chosen(await opsdb.fetch(_SEALED_FILES, package_id))
+
+
+async def sealed_from(opsdb: OpsDbReader, package_id: UUID) -> SealedFrom | None:
+    """What a package was built from; None if its plan is not known."""
+    row = await opsdb.fetchrow(_SEALED_FROM, package_id)
+    return None if row is None else SealedFrom(row["source_location"], row["planned_at"])
 
 
 def _chosen(rows: Sequence[Any]) -> ChosenFiles:

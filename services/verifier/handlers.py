@@ -13,10 +13,10 @@ from libs.breakers.shared import Breakers
 from libs.bus.bus import Bus, DeliveryOf
 from libs.bus.publishing import EventPublisher
 from libs.bus.subscription import Hears, Subscription
+from libs.copies.examining import Damaged, Verdict
 from libs.service.service import Place
 from libs.service.telling import telling
 from libs.telemetry.logs import logger
-from services.verifier.examining import Damaged, Verdict
 from services.verifier.quarantine import set_aside
 from services.verifier.reading import Reader
 from services.verifier.sayings import bundle_events, package_event

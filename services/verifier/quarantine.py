@@ -8,9 +8,9 @@ from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 
+from libs.copies.examining import Identity, identify
 from libs.storage.files import make_folders, sync_folder
 from libs.storage.paths import resolve_inside
-from services.verifier.examining import Identity, identify
 
 FOLDER = ".quarantine"
 

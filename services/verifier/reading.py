@@ -7,12 +7,13 @@ from uuid import UUID
 
 from contracts.transfers import MovedPackage, TransferCompleted
 from libs.bus.pulse import turn
+from libs.copies.examining import Verdict, examine
 from libs.errors import Retriable
 from libs.service.blocking import in_thread
 from libs.service.telling import Board
-from services.verifier.examining import Verdict, examine
 
 AT_ONCE = 2
+REMEDY = "Nothing to do: this package alone travels again."
 
 Tell = Callable[[MovedPackage, Verdict], Awaitable[None]]
 
@@ -108,7 +109,14 @@ class _Sweep:
         package = moved.package.package_id
         async with turn(self._places):
             verdict = await in_thread(
-                lambda stop: examine(self._root, moved, lambda done: self._tally.at(package, done), stop)
+                lambda stop: examine(
+                    self._root,
+                    moved.path,
+                    moved.package,
+                    read=lambda done: self._tally.at(package, done),
+                    stop=stop,
+                    remedy=REMEDY,
+                )
             )
         self._tally.close(package)
         return verdict

@@ -7,8 +7,8 @@ from contracts.base import Event
 from contracts.bundles import BundledPackage, BundleForwarded, BundleReceived
 from contracts.packages import PackageCorrupted, PackageVerified
 from contracts.transfers import MovedPackage, TransferCompleted
+from libs.copies.examining import Damaged, Intact, Verdict
 from libs.sites.models import Deployment
-from services.verifier.examining import Damaged, Intact, Verdict
 
 
 def package_event(transfer: TransferCompleted, moved: MovedPackage, verdict: Verdict) -> Event:
@@ -62,7 +62,10 @@ def bundle_events(
 def _forwarded(
     transfer: TransferCompleted, intact: tuple[MovedPackage, ...], destination: str, site: str
 ) -> list[Event]:
-    """The relay sends on what is whole; damaged packages follow in their repairs."""
+    """The relay sends on what is whole; damaged packages follow in their repairs.
+
+    A repair stays one on its next hop: attempts are counted over the whole road, so that they come to an end.
+    """
     if not intact:
         return []
     forwarded = BundleForwarded(
@@ -73,7 +76,9 @@ def _forwarded(
         priority=min(moved.package.priority for moved in intact),
         size=sum(moved.package.size for moved in intact),
         packages=tuple(
-            BundledPackage(package=moved.package, location=transfer.location, path=moved.path)
+            BundledPackage(
+                package=moved.package, location=transfer.location, path=moved.path, attempt=moved.attempt
+            )
             for moved in intact
         ),
     )

@@ -32,6 +32,8 @@ _SUBTYPES: dict[CopyKind, tuple[Table, str]] = {
     CopyKind.DATA_TRANSFER_PACKAGE: (DATA_TRANSFER_PACKAGE_PHYSICAL_COPY, "data_transfer_package_id"),
 }
 
+_NOT_DAMAGED = {**problem_columns(None, "scrub_problem"), "unrepairable_at": None}
+
 _NOT_REFUSED = {"refusal_code": None, "refusal_reason": None, "refusal_remedy": None, "refused_at": None}
 
 
@@ -53,7 +55,7 @@ def present_copies(
     state: CopyState = CopyState.PRESENT,
 ) -> list[Change]:
     """New bytes are there: whatever was said about older ones at that place is no longer true."""
-    common = {
+    common: dict[str, object] = {
         "kind": kind,
         "location": location,
         "state": state,
@@ -62,6 +64,8 @@ def present_copies(
         "deleted_at": None,
         **_NOT_REFUSED,
     }
+    if kind is CopyKind.RAW_DATA_PACKAGE:  # nothing else is ever read in full again
+        common |= _NOT_DAMAGED
     named = copy_namer(kind, location)
     keys = [(named(entity_id),) for entity_id, _, _ in there]
     rows = [
@@ -99,24 +103,26 @@ def deletion_scheduled(told: Envelope, event: DeletionScheduled) -> list[Change]
 
 
 def copy_scrubbed(_told: Envelope, event: CopyScrubbed) -> list[Change]:
-    """A copy was read in full again; a whole one is verified anew."""
+    """A copy was read in full again; a whole one is verified anew, a damaged one is looked at anew."""
     columns: dict[str, object] = {
         "scrubbed_at": event.scrubbed_at,
+        **_NOT_DAMAGED,
         **problem_columns(event.problem, "scrub_problem"),
     }
     if event.problem is None:
-        columns |= {"verified_at": event.scrubbed_at, "unrepairable_at": None}
+        columns["verified_at"] = event.scrubbed_at
     return _of_copies([(event.copy_ref, columns)])
 
 
 def copy_repaired(_told: Envelope, event: CopyRepaired) -> list[Change]:
-    """A copy is whole again: its bytes are new, and were read back."""
+    """A copy is whole again, or there again: its bytes are new, and were proven."""
     columns: dict[str, object] = {
-        **problem_columns(None, "scrub_problem"),
+        **_NOT_DAMAGED,
+        "state": CopyState.PRESENT,
+        "deleted_at": None,
         "verified_at": event.repaired_at,
         "repaired_at": event.repaired_at,
         "repaired_from": event.repaired_from,
-        "unrepairable_at": None,
     }
     return _of_copies([(event.copy_ref, columns)])
 

@@ -13,6 +13,7 @@ from contracts.packages import PackageArchived, PackageSealed, PackageVerified, 
 from contracts.subjects import events_stream
 from libs.bus.delivery import Delivery
 from libs.errors import Permanent, Retriable
+from libs.opsdb.reader import OpsDbReader
 from libs.service.service import Place
 from libs.sites.credentials import Credentials, access_key, secret_key
 from libs.sites.models import S3Location
@@ -21,6 +22,7 @@ from libs.storage.s3_settings import make_client
 from services.archiver.archiving import Archive
 from services.archiver.arrivals import archives_of
 from services.archiver.handlers import ArchiverHandlers
+from services.archiver.rotten import Rotten
 from tests.support.road import Road
 from tests.support.sealed import START, buffer_of, flip, large, seal_at_telescope, verified_at_centre
 from tests.support.victims import victim
@@ -65,14 +67,16 @@ def peak_memory(pid: int | None) -> int:
 
 
 async def archive_directly(road: Road, place: Place, event: PackageVerified) -> PackageArchived:
-    async with store_of(place) as store:
+    async with store_of(place) as store, OpsDbReader.open(place.opsdb_dsn()) as opsdb:
+        publisher = road.publisher(place, "archiver")
         archives = [Archive(name, found, store) for name, found in archives_of(place.settings).items()]
         handlers = ArchiverHandlers(
             place=place,
             archives=archives,
             client=road.client(place),
-            publisher=road.publisher(place, "archiver"),
+            publisher=publisher,
             breakers=road.breakers(place),
+            rotten=Rotten(opsdb=opsdb, publisher=publisher, site=place.site),
         )
         envelope = Envelope.of(event, site=place.site, service="verifier", time=START)
         [said] = await handlers.archive(event, Delivery(envelope, events_stream(place.site), 1, 1))

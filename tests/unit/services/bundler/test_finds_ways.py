@@ -10,7 +10,7 @@ from contracts.packages import PackageCorrupted, PackageRecord, Provenance
 from contracts.problems import Problem
 from libs.errors import Permanent
 from libs.sites.models import Deployment
-from services.bundler.repairing import MOST_ATTEMPTS, repair
+from services.bundler.repairing import MOST_ATTEMPTS, Asked, repair
 from services.bundler.routing import sends, way_again, way_to_archive
 
 
@@ -74,7 +74,7 @@ def corrupted(origin: str = "chile", attempt: int = 1) -> PackageCorrupted:
     return PackageCorrupted(
         package=package,
         bundle_id=uuid4(),
-        transfer_id=uuid4(),
+        transfer_id=UUID(int=attempt),
         origin=origin,
         origin_location=f"{origin}-buffer",
         origin_path="packages/p.tar",
@@ -116,25 +116,46 @@ def test_a_relay_can_send_again_what_left_it_damaged() -> None:
     assert way is not None
     assert way.name == "a"
     bundle = repair(corrupted("miami"), routes, "miami")
-    assert bundle is not None
     assert (bundle.origin, bundle.destination) == ("miami", "cologne")
 
 
 def test_a_damaged_package_travels_again_alone() -> None:
     routes = deployment(a=link("chile", "cologne"))
     bundle = repair(corrupted(attempt=2), routes, "chile")
-    assert bundle is not None
     assert (bundle.reason, bundle.route, bundle.origin) == (SealReason.REPAIR, "a", "chile")
     (again,) = bundle.packages
     assert (again.attempt, again.location, again.path) == (3, "chile-buffer", "packages/p.tar")
     first = repair(corrupted(attempt=1), routes, "chile")
-    assert first is not None
     assert first.bundle_id != bundle.bundle_id
     assert repair(corrupted(attempt=2), routes, "chile") == bundle
 
 
-def test_another_sites_package_is_not_ours_to_send() -> None:
-    assert repair(corrupted("miami"), deployment(a=link("chile", "cologne")), "chile") is None
+def test_what_a_relay_received_damaged_is_sent_to_it_again_on_the_same_route() -> None:
+    routes = deployment(
+        a=link("chile", "cornell", "miami"), b=link("chile", "cologne", "miami"), c=link("chile", "miami")
+    )
+    at_relay = corrupted().model_copy(update={"location": "miami-buffer"})
+    for route in ("a", "b"):
+        assert repair(at_relay, routes, "chile", route=route).route == route
+    assert repair(at_relay, routes, "chile", route="renamed").route == "c"
+    assert way_again(routes, "miami", "chile") is None
+
+
+def test_repairs_of_two_hops_are_two_bundles() -> None:
+    """The relay's own repair must not be taken for a repeat of one that only passed through it."""
+    routes = deployment(a=link("chile", "cologne", "miami"))
+    first = repair(corrupted().model_copy(update={"location": "miami-buffer"}), routes, "chile")
+    second = repair(corrupted("miami"), routes, "miami")
+    assert first.bundle_id != second.bundle_id
+
+
+def test_an_operator_has_the_attempts_counted_anew() -> None:
+    routes = deployment(a=link("chile", "cologne"))
+    again = repair(corrupted(attempt=MOST_ATTEMPTS), routes, "chile", asked=Asked.BY_OPERATOR)
+    assert again.packages[0].attempt == MOST_ATTEMPTS + 1
+    repair(corrupted(attempt=MOST_ATTEMPTS + 1), routes, "chile")
+    with pytest.raises(Permanent):
+        repair(corrupted(attempt=2 * MOST_ATTEMPTS), routes, "chile")
 
 
 def test_a_package_is_given_up_after_the_last_attempt() -> None:

@@ -1,17 +1,19 @@
 from pathlib import Path
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
 
 from contracts.bundles import BundleForwarded, BundleReceived
+from contracts.packages import PackageRecord
 from contracts.problems import Problem
 from contracts.states import LocationType, RouteType
 from contracts.transfers import MovedPackage, TransferCompleted
+from libs.copies.examining import Damaged, Intact, Verdict, examine
 from libs.errors import Retriable
 from libs.service.telling import Board
 from libs.sites.models import RouteSettings
 from services.verifier import reading
-from services.verifier.examining import Damaged, Intact, Verdict, examine
 from services.verifier.reading import Reader
 from services.verifier.sayings import bundle_events
 from tests.support.deployments import deployment, disk
@@ -69,6 +71,16 @@ def test_a_relay_forwards_what_is_whole(transfer: TransferCompleted) -> None:
     assert forwarded.size == sum(moved.package.size for moved in transfer.packages[1:])
 
 
+def test_a_relay_forwards_a_repair_as_one(transfer: TransferCompleted) -> None:
+    """Attempts are counted over the whole road: a second hop that damages it again does not start anew."""
+    again = transfer.model_copy(
+        update={"packages": tuple(one.model_copy(update={"attempt": 2}) for one in transfer.packages)}
+    )
+    [forwarded] = bundle_events(again, verdicts(again, 0), WORLD, "miami")
+    assert isinstance(forwarded, BundleForwarded)
+    assert {one.attempt for one in forwarded.packages} == {2}
+
+
 def test_a_relay_forwards_nothing_if_nothing_is_whole(transfer: TransferCompleted) -> None:
     assert bundle_events(transfer, verdicts(transfer, 4), WORLD, "miami") == []
 
@@ -81,11 +93,11 @@ async def test_while_one_package_cannot_be_read_the_others_are_read_once(
     bad = transfer.packages[1].package.package_id
     failing = True
 
-    def sometimes(root: Path, moved: MovedPackage, *rest: object) -> Verdict:
-        looked_at.append(moved.package.package_id)
-        if failing and moved.package.package_id == bad:
+    def sometimes(root: Path, path: str, package: PackageRecord, **rest: Any) -> Verdict:
+        looked_at.append(package.package_id)
+        if failing and package.package_id == bad:
             raise Retriable("storage_unavailable", "x", "y")
-        return examine(root, moved, *rest)  # type: ignore[arg-type]  # passed on as they came
+        return examine(root, path, package, **rest)
 
     async def tell(moved: MovedPackage, verdict: Verdict) -> None:
         assert verdict == Intact()

@@ -1,13 +1,13 @@
-"""Is an arrived package what was sent? Everything here blocks: it runs in a thread."""
+"""Is a package on disk what was sealed? Everything here blocks: it runs in a thread."""
 
 import errno
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from contracts.packages import PackageRecord
 from contracts.problems import Problem
-from contracts.transfers import MovedPackage
 from libs.errors import Retriable
 from libs.packaging import BagDamaged, BagFault, BagProblem, CancelSignal, inspect_bag
 from libs.storage.paths import resolve_inside
@@ -16,7 +16,11 @@ from libs.storage.presence import require_location
 MOST_PROBLEMS = 50
 """Problems told of one package: an event stays small however much is wrong."""
 
-_REMEDY = "Nothing to do: this package alone travels again."
+SHOWN = 3
+"""Problems of which a summary gives the reasons."""
+
+MISSING = "package_missing"
+"""The code of a package that is not there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +40,7 @@ class Intact:
 
 @dataclass(frozen=True, slots=True)
 class Damaged:
-    """It is not what was sent.
+    """It is not what was sealed.
 
     Attributes:
         problems: What is wrong.
@@ -50,34 +54,44 @@ class Damaged:
 Verdict = Intact | Damaged
 
 
-def examine(root: Path, moved: MovedPackage, read: Callable[[int], None], stop: CancelSignal) -> Verdict:
-    """Read an arrived package once.
+def examine(
+    root: Path,
+    relative: str,
+    package: PackageRecord,
+    *,
+    read: Callable[[int], None],
+    stop: CancelSignal,
+    remedy: str,
+) -> Verdict:
+    """Read a package once: all of it, and every file in it.
 
     Args:
         root: The folder of the BUFFER.
-        moved: What was moved there.
+        relative: The package's path below it.
+        package: As it was sealed.
         read: Hears the bytes read so far.
         stop: Ends the reading.
+        remedy: Of every problem that is found: what the reader can do, or what is done by itself.
 
     Raises:
         Retriable: ``location_missing``, ``storage_unavailable``, ``package_replaced``, or ``cancelled``.
         UserError: The path leads out of the location.
     """
-    require_location(root, moved.path)
-    path = resolve_inside(root, moved.path)
+    require_location(root, relative)
+    path = resolve_inside(root, relative)
     before = identify(path)
     if before is None:
-        return Damaged((_missing(moved),), None)
+        return Damaged((_missing(relative, remedy),), None)
     try:
         inspect_bag(
             path,
-            expected_sha256=moved.package.sha256,
-            expected_size=moved.package.size,
+            expected_sha256=package.sha256,
+            expected_size=package.size,
             progress=read,
             cancelled=stop,
         )
     except BagDamaged as damage:
-        return _damaged(path, before, damage)
+        return _damaged(path, before, damage, remedy)
     return Intact()
 
 
@@ -96,7 +110,7 @@ def identify(path: Path) -> Identity | None:
     return Identity(found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns)
 
 
-def _damaged(path: Path, before: Identity, damage: BagDamaged) -> Damaged:
+def _damaged(path: Path, before: Identity, damage: BagDamaged, remedy: str) -> Damaged:
     unreadable = [one for one in damage.problems if one.code is BagFault.PACKAGE_UNREADABLE]
     if unreadable and _is_file(path):
         raise _unavailable(path, unreadable[0].detail) from damage
@@ -104,7 +118,7 @@ def _damaged(path: Path, before: Identity, damage: BagDamaged) -> Damaged:
         raise Retriable(
             "package_replaced", f"{path} was replaced while it was read", "It is read again by itself."
         ) from damage
-    return Damaged(tuple(_told(damage.problems)), before)
+    return Damaged(tuple(told(damage.problems, remedy)), before)
 
 
 def _is_file(path: Path) -> bool:
@@ -114,19 +128,28 @@ def _is_file(path: Path) -> bool:
         return True  # not even that can be asked: the disk is at fault, not the package
 
 
-def _told(problems: tuple[BagProblem, ...]) -> list[Problem]:
-    told = [
-        Problem(code=one.code.value, reason=f"{one.member or 'the package'}: {one.detail}", remedy=_REMEDY)
+def told(problems: tuple[BagProblem, ...], remedy: str) -> list[Problem]:
+    """What is wrong with a package, as far as one event has room for it."""
+    found = [
+        Problem(code=one.code.value, reason=f"{one.member or 'the package'}: {one.detail}", remedy=remedy)
         for one in problems[:MOST_PROBLEMS]
     ]
     if len(problems) > MOST_PROBLEMS:
         more = f"{len(problems) - MOST_PROBLEMS} more problems were found"
-        told.append(Problem(code="more_problems", reason=more, remedy=_REMEDY))
-    return told
+        found.append(Problem(code="more_problems", reason=more, remedy=remedy))
+    return found
 
 
-def _missing(moved: MovedPackage) -> Problem:
-    return Problem(code="package_missing", reason=f"{moved.path} is not there", remedy=_REMEDY)
+def summed(problems: Sequence[Problem]) -> Problem:
+    """Several problems of one package as one: the first one's code, a few reasons, and how many more there are."""
+    first = problems[0]
+    reasons = "; ".join(problem.reason for problem in problems[:SHOWN])
+    more = f"; and {len(problems) - SHOWN} more" if len(problems) > SHOWN else ""
+    return Problem(code=first.code, reason=f"{reasons}{more}", remedy=first.remedy)
+
+
+def _missing(relative: str, remedy: str) -> Problem:
+    return Problem(code=MISSING, reason=f"{relative} is not there", remedy=remedy)
 
 
 def _unavailable(path: Path, what: str) -> Retriable:

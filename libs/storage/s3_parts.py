@@ -4,14 +4,15 @@ import base64
 import hashlib
 import os
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from awscrt.checksums import combine_crc64nvme, crc64nvme
 
 from libs.bus.pulse import beat
-from libs.errors import Permanent
+from libs.errors import Permanent, Retriable
 from libs.storage.files import source_missing
 from libs.storage.s3_settings import MIB
 
@@ -103,6 +104,7 @@ class PartSource:
 
     Raises:
         Permanent: `source_missing`, or `source_changed` when its size is not the expected one.
+        Retriable: `storage_unavailable`: the disk fails to hand out the file, which says nothing of its bytes.
     """
 
     def __init__(self, path: Path, size: int) -> None:
@@ -112,7 +114,8 @@ class PartSource:
         self._crc = 0
         self._lock = threading.Lock()
         try:
-            self._file = path.open("rb", buffering=0)
+            with self._disk_errors():
+                self._file = path.open("rb", buffering=0)
         except FileNotFoundError as error:
             raise source_missing(path) from error
 
@@ -121,7 +124,8 @@ class PartSource:
         with self._lock, memoryview(buffer)[:length] as view:
             filled = 0
             while filled < length:
-                count = self._file.readinto(view[filled:])
+                with self._disk_errors():
+                    count = self._file.readinto(view[filled:])
                 if not count:
                     raise self._changed("it ended early")
                 filled += count
@@ -133,7 +137,9 @@ class PartSource:
     def finish(self) -> tuple[str, str]:
         """Check that the file ends here; return its SHA-256 (hexadecimal) and CRC-64 (base64); blocking."""
         with self._lock:
-            if self._file.read(1):
+            with self._disk_errors():
+                more = self._file.read(1)
+            if more:
                 raise self._changed("it goes on after its expected end")
             return self._sha.hexdigest(), encode_crc(self._crc)
 
@@ -141,6 +147,20 @@ class PartSource:
         """Close the file; blocking while a read is going on."""
         with self._lock:
             self._file.close()
+
+    @contextmanager
+    def _disk_errors(self) -> Iterator[None]:
+        """What the disk refuses is no fault of the server that the bytes are for."""
+        try:
+            yield
+        except FileNotFoundError:
+            raise
+        except OSError as error:
+            raise Retriable(
+                "storage_unavailable",
+                f"{self._path} cannot be read: {error.strerror or error}",
+                "Check the disk and the mount; it is read again by itself.",
+            ) from error
 
     def _changed(self, what: str) -> Permanent:
         return Permanent(

@@ -7,7 +7,7 @@ from contracts.base import Event
 from contracts.copies import CopyRef, CopyScrubbed
 from contracts.packages import PackageCorrupted, PackageSealed, PackageVerified
 from contracts.problems import Problem
-from contracts.states import CopyKind
+from contracts.states import CopyKind, CopyState
 from contracts.subjects import events_stream
 from libs.bus.delivery import Delivery
 from libs.bus.publishing import EventPublisher
@@ -50,7 +50,15 @@ class Rotten:
 
         Raises:
             Retriable: ``buffer_copy_damaged``: it was sealed here, and is built anew; ``origin_unknown``.
+            Permanent: ``buffer_copy_cleared``: the janitor has cleared it since, and all is as it should be there.
         """
+        known = await copy_on_record(self._opsdb, arrival.package.package_id, arrival.buffer)
+        if known is not None and known.state is CopyState.DELETED:
+            raise Permanent(
+                "buffer_copy_cleared",
+                f"{arrival.package.name} was archived and cleared from {arrival.buffer} before",
+                "If an archive has lost it, have that copy read: chasqui scrub PACKAGE --now; it is repaired then.",
+            )
         match event:
             case PackageSealed():
                 scrubbed = _scrubbed(arrival, found, BUILT_ANEW)

@@ -17,7 +17,7 @@ from commands.services import load
 from contracts.base import Event
 from contracts.envelope import Envelope
 from contracts.registry import REGISTRY
-from contracts.states import LocationType, StorageType
+from contracts.states import LocationType, RouteType, StorageType
 from contracts.subjects import dead_stream, events_stream
 from libs.breakers.shared import Breakers
 from libs.bus.connection import connect
@@ -60,11 +60,13 @@ class Road:
         telescope: The site with SOURCE (location ``<site>-source``) and BUFFER (``<site>-buffer``);
             its instrument is ``camera`` with modules ``main`` and ``guide``.
         centre: The site with BUFFER, LONG_TERM_ARCHIVE (``<site>-archive``) and PROCESSING (``<site>-processing``).
+        relay: A site between the two with a BUFFER, if the road has one.
     """
 
     servers: TestServers
     telescope: Place
     centre: Place
+    relay: Place | None = None
     clients: dict[str, Client] = field(default_factory=dict)
 
     @property
@@ -166,18 +168,27 @@ class Road:
 
 
 @asynccontextmanager
-async def laid(servers: TestServers, folder: Path) -> AsyncIterator[Road]:
-    """Lay a road: two sites on the run's servers, provisioned, with nothing running."""
+async def laid(servers: TestServers, folder: Path, *, relayed: bool = False) -> AsyncIterator[Road]:
+    """Lay a road: two sites on the run's servers, provisioned, with nothing running.
+
+    Args:
+        servers: The run's servers.
+        folder: Of the test.
+        relayed: Put a third site between the two.
+    """
     token = secrets.token_hex(4)
-    telescope, centre = f"chile-{token}", f"cologne-{token}"
+    telescope, centre, relay = f"chile-{token}", f"cologne-{token}", f"miami-{token}"
     deployment = make_deployment(servers, folder, telescope, centre, bucket=f"archive-{token}")
+    if relayed:
+        deployment = _with_relay(deployment, centre, relay)
     credentials = make_credentials(servers, deployment)
     await _databases(servers, deployment)
     for _, _, location in deployment.locations():
         if isinstance(location, DiskLocation):
             location.path.mkdir(parents=True)
-    places = [Place(site, deployment, credentials, folder / "state" / site) for site in (telescope, centre)]
-    road = Road(servers, telescope=places[0], centre=places[1])
+    sites = (telescope, centre, relay) if relayed else (telescope, centre)
+    places = [Place(site, deployment, credentials, folder / "state" / site) for site in sites]
+    road = Road(servers, telescope=places[0], centre=places[1], relay=places[2] if relayed else None)
     road.source.mkdir()
     async with S3Store(road.centre.s3(f"{centre}-archive")) as store:
         await store.ensure_bucket()
@@ -250,6 +261,20 @@ def make_deployment(
             )
         },
         routes={f"{telescope}-{centre}": RouteSettings(origin=telescope, destination=centre)},
+    )
+
+
+def _with_relay(deployment: Deployment, centre: str, relay: str) -> Deployment:
+    """The same deployment with a third site, through which its one route leads."""
+    like = deployment.site(centre)
+    buffer = deployment.disk(f"{centre}-buffer")
+    moved = buffer.model_copy(update={"path": buffer.path.with_name(f"{relay}-buffer")})
+    opsdb = like.opsdb.model_copy(update={"database": database_of(relay)})
+    site = like.model_copy(update={"locations": {f"{relay}-buffer": moved}, "opsdb": opsdb})
+    [(name, route)] = deployment.routes.items()
+    through = route.model_copy(update={"type": RouteType.RELAY, "via": (relay,)})
+    return deployment.model_copy(
+        update={"sites": {**deployment.sites, relay: site}, "routes": {name: through}}
     )
 
 

@@ -13,6 +13,7 @@ from libs.copies import examining
 from libs.copies.examining import Damaged, Intact, Verdict, examine
 from libs.errors import Retriable, UserError
 from libs.packaging import BagDamaged, BagFault, BagProblem, InspectedBag, PackagingCancelled, inspect_bag
+from tests.support.badsector import bad_sector
 from tests.support.sealed import flip, seal
 
 
@@ -105,16 +106,12 @@ def test_a_location_that_is_away_condemns_nothing(root: Path, moved: BundledPack
     assert caught.value.problem.code == "location_missing"
 
 
-def test_a_disk_that_fails_to_read_condemns_nothing(
-    root: Path, moved: BundledPackage, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def failing(*_: object, **__: object) -> Never:
-        raise BagDamaged([BagProblem(BagFault.PACKAGE_UNREADABLE, "", os.strerror(errno.EIO))])
-
-    monkeypatch.setattr(examining, "inspect_bag", failing)
-    with pytest.raises(Retriable) as caught:
+def test_a_disk_that_fails_to_read_condemns_nothing(root: Path, moved: BundledPackage) -> None:
+    with bad_sector(root / moved.path), pytest.raises(Retriable) as caught:
         examined(root, moved)
     assert caught.value.problem.code == "storage_unavailable"
+    assert os.strerror(errno.EIO) in caught.value.problem.reason
+    assert examined(root, moved) == Intact()
 
 
 def test_a_stale_handle_condemns_nothing(

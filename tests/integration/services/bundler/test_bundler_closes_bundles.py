@@ -18,6 +18,7 @@ from libs.opsdb.reader import OpsDbReader
 from libs.service.service import Place
 from services.bundler.sealing import Sealer
 from tests.support.road import Road
+from tests.support.sealed import seal_at_telescope
 
 pytestmark = pytest.mark.integration
 
@@ -188,6 +189,12 @@ async def _all_bundled(road: Road) -> bool:
     return bool(row["bundled"] == 120)
 
 
+def on_disk(road: Road) -> PackageSealed:
+    """A package that was sealed at the telescope, and lies there."""
+    one, site = seal_at_telescope(road), road.telescope.site
+    return PackageSealed(package=one.package, source=f"{site}-source", buffer=one.location, path=one.path)
+
+
 def corrupted(road: Road, package: PackageSealed, bundle: BundleSealed, attempt: int) -> PackageCorrupted:
     """It arrived damaged."""
     return PackageCorrupted(
@@ -204,7 +211,7 @@ def corrupted(road: Road, package: PackageSealed, bundle: BundleSealed, attempt:
 
 
 async def test_a_damaged_package_travels_again_alone_and_not_for_ever(road: Road) -> None:
-    packages = [sealed(road), sealed(road)]
+    packages = [sealed(road), on_disk(road)]
     bad = packages[1]
     place = with_route(road, target_size=2000)
     async with road.running(place, "projector", "bundler"):

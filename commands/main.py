@@ -40,6 +40,10 @@ breaker_app = typer.Typer(
     help="Circuit breakers: what is given a rest because it failed again and again.", no_args_is_help=True
 )
 app.add_typer(breaker_app, name="breaker")
+events_app = typer.Typer(
+    help="The event log in the archive: chasqui events export, verify and restore.", no_args_is_help=True
+)
+app.add_typer(events_app, name="events")
 
 WorkdirOption = Annotated[
     Path | None,
@@ -60,6 +64,14 @@ ServersOption = Annotated[
 ConfigOption = Annotated[
     Path | None,
     typer.Argument(help="The deployment file; the demo's if left out.", show_default=False),
+]
+StoppedConfigOption = Annotated[
+    Path | None,
+    typer.Option("--config", help="The deployment file, if no chasqui up runs; the demo's if left out."),
+]
+SitesOption = Annotated[list[str] | None, typer.Option("--site", help="Only this site; may be repeated.")]
+StreamsOption = Annotated[
+    list[str] | None, typer.Option("--stream", help="Only this stream, EVENTS_<site>; may be repeated.")
 ]
 
 
@@ -385,6 +397,58 @@ def breaker_close(
     from commands.breaker import close_one
 
     _run(close_one(_workdir(workdir), site, name, as_json=as_json))
+
+
+@events_app.command("export")
+def events_export(
+    site: SitesOption = None,
+    stream: StreamsOption = None,
+    mend: Annotated[
+        bool,
+        typer.Option("--mend", help="Read everything back first; write anew what is damaged or missing."),
+    ] = False,
+    config: StoppedConfigOption = None,
+    workdir: WorkdirOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Put what the event log has gained into the archives of a site, at once.
+
+    The archiver does the same every minute (log.every in the deployment file). A site with an archive keeps its
+    own events and those of the other sites, as far as they have reached it. Each object holds a run of events and
+    names the one before it by its checksum; each is read back before it counts. It may be killed and repeated.
+
+    chasqui events export
+
+    chasqui events export --site cologne --stream EVENTS_chile
+
+    The exit status is 0 if the archives hold everything now, 1 otherwise.
+    """
+    from commands.events import Wanted, export
+
+    wanted = Wanted((config or DEMO_CONFIG).absolute(), tuple(site or ()), tuple(stream or ()))
+    _run(export(wanted, _workdir(workdir), Console(stderr=True), mend=mend, as_json=as_json))
+
+
+@events_app.command("verify")
+def events_verify(
+    stream: StreamsOption = None,
+    config: StoppedConfigOption = None,
+    workdir: WorkdirOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Read the event log back from every archive: is it whole, and how far does it reach?
+
+    It finds segments that are missing, altered, truncated, swapped or out of order, and a head that is missing or
+    was set back. Nothing but the archives is asked. Embedded servers are started for it unless a chasqui up runs.
+
+    chasqui events verify
+
+    The exit status is 0 if every chain is whole, 1 otherwise.
+    """
+    from commands.events import Wanted, check
+
+    wanted = Wanted((config or DEMO_CONFIG).absolute(), streams=tuple(stream or ()))
+    _run(check(wanted, _workdir(workdir), Console(stderr=True), as_json=as_json))
 
 
 @config_app.command("check")

@@ -17,6 +17,7 @@ RULES: tuple[Callable[[Deployment], Iterator[Issue]], ...] = (
     locations.buckets_are_well_named,
     locations.buckets_are_apart,
     locations.archives_are_on_s3,
+    locations.logs_are_sensible,
     locations.sites_have_buffers,
     locations.retention_can_be_met,
     instruments.sites_exist,

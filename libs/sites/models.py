@@ -91,6 +91,20 @@ class DiskLocation(Settings):
     retention: Retention = Retention()
 
 
+class LogSettings(Settings):
+    """How an archive keeps the event log of its site, and of the other sites as far as they are mirrored there.
+
+    Attributes:
+        every: How often the archiver adds what happened since.
+        segment: About how much of the log goes into one object, before compression.
+        folder: Where it lies below the prefix; another folder begins a new chain.
+    """
+
+    every: Duration = timedelta(minutes=1)
+    segment: Size = Size(8 * 2**20)
+    folder: str = "log"
+
+
 class S3Location(Settings):
     """A bucket behind the S3 protocol.
 
@@ -99,6 +113,7 @@ class S3Location(Settings):
             Keys are CHASQUI_S3_<LOCATION>_ACCESS_KEY and CHASQUI_S3_<LOCATION>_SECRET_KEY.
         prefix: Put before every key.
         proof: How a fresh archive copy is proven.
+        log: How the event log is kept there.
     """
 
     type: LocationType
@@ -108,6 +123,7 @@ class S3Location(Settings):
     region: str = "us-east-1"
     prefix: str = ""
     proof: ProofMode = ProofMode.BYTES
+    log: LogSettings = LogSettings()
     priority: int = 1
     active: bool = True
     retention: Retention = Retention()

@@ -13,6 +13,7 @@ from libs.sites.models import (
     DiskLocation,
     HttpSettings,
     InstrumentSettings,
+    LogSettings,
     NatsSettings,
     OpsDbSettings,
     Retention,
@@ -33,6 +34,7 @@ _MODELS: dict[str, type[BaseModel]] = {
     "sites * locations * disk": DiskLocation,
     "sites * locations * s3": S3Location,
     "sites * locations * * retention": Retention,
+    "sites * locations * * log": LogSettings,
     "instruments *": InstrumentSettings,
     "routes *": RouteSettings,
 }

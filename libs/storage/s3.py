@@ -14,14 +14,16 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+from botocore.exceptions import ClientError
+
 from libs.errors import Permanent, Retriable
 from libs.storage import s3_download, s3_upload
 from libs.storage.base import ByteProgress, unheard
 from libs.storage.landing import Landing
 from libs.storage.s3_bucket import S3Bucket
-from libs.storage.s3_errors import translated
-from libs.storage.s3_job import UploadJob, abort_age, judge_existing
-from libs.storage.s3_objects import SHA256_KEY, ExistingObject, ObjectFacts, Uploaded
+from libs.storage.s3_errors import is_precondition, translated
+from libs.storage.s3_job import Condition, UploadJob, abort_age, judge_existing, object_differs
+from libs.storage.s3_objects import SHA256_KEY, ExistingObject, ObjectFacts, Uploaded, UploadOutcome
 from libs.storage.s3_parts import crc_of, plan_parts
 from libs.storage.s3_proof import Proof, ProofMode, Verdict, judge_bytes, judge_head, proof
 from libs.storage.s3_reader import reading
@@ -85,21 +87,72 @@ class S3Store(S3Bucket):
     async def put_json(self, key: str, document: object) -> ObjectFacts:
         """Write a small document, canonical (sorted keys, UTF-8), replacing an earlier one."""
         data = json.dumps(document, sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode()
-        with translated(self.settings, f"write {key!r}"):
-            await self._client.put_object(
-                Bucket=self.settings.bucket,
-                Key=key,
-                Body=data,
-                ContentType="application/json",
-                ChecksumCRC64NVME=crc_of(data),
-                Metadata={SHA256_KEY: hashlib.sha256(data).hexdigest()},
-            )
+        await self.put_bytes(key, data, existing=ExistingObject.REPLACE, content_type="application/json")
         facts = await self.head(key)
         if facts is None:
             raise Retriable(
                 "upload_raced", f"{key!r} was removed while it was written", "It is written again."
             )
         return facts
+
+    async def put_bytes(
+        self,
+        key: str,
+        data: bytes,
+        *,
+        existing: ExistingObject = ExistingObject.KEEP,
+        content_type: str = "application/octet-stream",
+    ) -> UploadOutcome:
+        """Write a small object in one request, with its checksums.
+
+        Raises:
+            Permanent: `object_differs` when it is to be kept and is another one.
+        """
+        sha256 = hashlib.sha256(data).hexdigest()
+        condition: Condition = {"IfNoneMatch": "*"} if existing is ExistingObject.KEEP else {}
+        with translated(self.settings, f"write {key!r}"):
+            try:
+                await self._client.put_object(
+                    Bucket=self.settings.bucket,
+                    Key=key,
+                    Body=data,
+                    ContentType=content_type,
+                    ChecksumCRC64NVME=crc_of(data),
+                    Metadata={SHA256_KEY: sha256},
+                    **condition,
+                )
+            except ClientError as error:
+                if not condition or not is_precondition(error):
+                    raise
+                return await self._kept(key, len(data), sha256)
+        return UploadOutcome.UPLOADED
+
+    async def _kept(self, key: str, size: int, sha256: str) -> UploadOutcome:
+        found = await self._head(key)
+        if found is None:
+            raise Retriable("upload_raced", f"another writer of {key!r} came and went", "It is tried again.")
+        if (found.size, found.sha256) != (size, sha256):
+            raise object_differs(self.settings.bucket, found, size, sha256)
+        return UploadOutcome.ALREADY_THERE
+
+    async def get_bytes(self, key: str, *, most: int) -> bytes:
+        """Read an object into memory.
+
+        Args:
+            key: The object.
+            most: The largest size that is taken into memory.
+
+        Raises:
+            Permanent: `object_missing`, or `object_too_large`.
+        """
+        async with self.open_stream(key) as stream:
+            if stream.facts.size > most:
+                raise Permanent(
+                    "object_too_large",
+                    f"{key!r} has {stream.facts.size} bytes, more than the {most} that are taken into memory",
+                    "Find out who wrote it.",
+                )
+            return b"".join([block async for block in stream])
 
     async def get_json(self, key: str) -> Any:  # noqa: ANN401 - a document of any shape; the caller validates it
         """Read a document and check it against the checksum it declares.

@@ -58,10 +58,15 @@ def judge_existing(job: UploadJob, found: ObjectFacts | None) -> Uploaded | None
         return Uploaded(
             job.key, UploadOutcome.ALREADY_THERE, found.size, job.sha256, found.etag, found.crc64nvme, parts=0
         )
-    raise Permanent(
+    raise object_differs(job.bucket, found, job.plan.size, job.sha256)
+
+
+def object_differs(bucket: str, found: ObjectFacts, size: int, sha256: str) -> Permanent:
+    """The error of a key that holds something else."""
+    return Permanent(
         "object_differs",
-        f"{job.key!r} in {job.bucket!r} already holds {found.size} bytes with SHA-256 {found.sha256}, "
-        f"not {job.plan.size} bytes with {job.sha256}",
+        f"{found.key!r} in {bucket!r} already holds {found.size} bytes with SHA-256 {found.sha256}, "
+        f"not {size} bytes with {sha256}",
         "Find out which of the two is right; nothing was overwritten.",
     )
 

@@ -3,15 +3,20 @@
 import os
 import re
 from collections.abc import Iterator
+from datetime import timedelta
 from itertools import combinations
 from pathlib import Path
 
 from contracts.states import LocationType
 from libs.sites.findings import Issue, KeyPath, Part, error, warning
-from libs.sites.models import Deployment, DiskLocation, S3Location
+from libs.sites.models import Deployment, DiskLocation, LogSettings, S3Location
 
 LONGEST_STEP = 255
 """Bytes in one part of a path, as file systems have it."""
+OFTENEST_EXPORT = timedelta(seconds=1)
+SMALLEST_SEGMENT = 64 * 2**10
+LARGEST_SEGMENT = 64 * 2**20
+"""Bytes: a segment is held in memory, compressed, while it is written."""
 _BUCKET = re.compile(r"[a-z0-9](?:[a-z0-9.-]{1,61})[a-z0-9]")
 
 
@@ -82,6 +87,29 @@ def archives_are_on_s3(deployment: Deployment) -> Iterator[Issue]:
         if location.type is LocationType.LONG_TERM_ARCHIVE and isinstance(location, DiskLocation):
             reason = "an archive on disk is not written to by this version"
             yield error(path_of(site, name), "archive_on_disk", reason, "Write storage: s3 with a bucket.")
+
+
+def logs_are_sensible(deployment: Deployment) -> Iterator[Issue]:
+    """The event log has a place of its own in an archive, and is cut as one can work with."""
+    for site, name, location in deployment.locations():
+        if isinstance(location, S3Location):
+            yield from _log_is_sensible(deployment, path_of(site, name, "log"), location.log)
+
+
+def _log_is_sensible(deployment: Deployment, path: KeyPath, log: LogSettings) -> Iterator[Issue]:
+    if log.every < OFTENEST_EXPORT:
+        reason = "the archiver would do nothing but export"
+        yield error((*path, "every"), "log_too_often", reason, "Write 1s or more, for example 1m.")
+    if not SMALLEST_SEGMENT <= log.segment <= LARGEST_SEGMENT:
+        reason = f"a segment of {int(log.segment)} bytes is too small or too large to work with"
+        yield error((*path, "segment"), "log_segment_odd", reason, "Write 64 KiB to 64 MiB.")
+    if not is_safe(log.folder):
+        reason = f"{log.folder!r} is no plain folder"
+        remedy = "Begin without a slash, and leave out . and .. and control characters."
+        yield error((*path, "folder"), "log_folder_unsafe", reason, remedy)
+    elif log.folder.split("/")[0] in deployment.instruments:
+        reason = f"the packages of the instrument {log.folder.split('/')[0]} lie there"
+        yield error((*path, "folder"), "log_folder_taken", reason, "Write another one, for example log.")
 
 
 def sites_have_buffers(deployment: Deployment) -> Iterator[Issue]:

@@ -17,6 +17,7 @@ from libs.sites.models import (
     Deployment,
     HttpSettings,
     InstrumentSettings,
+    LogSettings,
     NatsSettings,
     Retention,
     RouteSettings,
@@ -63,7 +64,7 @@ class _Usage(NamedTuple):
     free: int
 
 
-MODELS = (InstrumentSettings, HttpSettings, NatsSettings, Retention, RouteSettings, ScanSettings)
+MODELS = (InstrumentSettings, HttpSettings, LogSettings, NatsSettings, Retention, RouteSettings, ScanSettings)
 E, W = Severity.ERROR, Severity.WARNING
 
 # name: (text to replace, its replacement, code, line, severity)
@@ -77,6 +78,11 @@ BROKEN: dict[str, tuple[str, str, str, int, Severity]] = {
     "bucket name": ("bucket: abc", "bucket: Abc_", "bucket_invalid", 17, E),
     "bucket dots": ("bucket: abc", "bucket: a..b", "bucket_invalid", 17, E),
     "prefix": ("bucket: abc", "bucket: abc, prefix: ../x", "prefix_unsafe", 17, E),
+    "log all the time": ("bucket: abc", "bucket: abc, log: {every: 100ms}", "log_too_often", 17, E),
+    "log in crumbs": ("bucket: abc", "bucket: abc, log: {segment: 1 KiB}", "log_segment_odd", 17, E),
+    "log in one piece": ("bucket: abc", "bucket: abc, log: {segment: 1 GB}", "log_segment_odd", 17, E),
+    "log outside": ("bucket: abc", "bucket: abc, log: {folder: /log}", "log_folder_unsafe", 17, E),
+    "log among packages": ("bucket: abc", "bucket: abc, log: {folder: camera/log}", "log_folder_taken", 17, E),
     "shared bucket": (
         "      work:",
         "      second: {type: long_term_archive, storage: s3, bucket: abc, prefix: p/}\n      work:",

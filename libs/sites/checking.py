@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from contracts.states import LocationType
-from libs.sites.checks import instruments, locations, routes, servers
+from libs.sites.checks import instruments, locations, retention, routes, servers
 from libs.sites.findings import Issue, error, warning
 from libs.sites.models import Deployment, DiskLocation
 
@@ -19,7 +19,10 @@ RULES: tuple[Callable[[Deployment], Iterator[Issue]], ...] = (
     locations.archives_are_on_s3,
     locations.logs_are_sensible,
     locations.sites_have_buffers,
-    locations.retention_can_be_met,
+    retention.retention_can_be_met,
+    retention.water_marks_are_in_order,
+    retention.proofs_outlast_retention,
+    retention.archives_have_no_retention,
     instruments.sites_exist,
     instruments.sources_fit,
     instruments.folders_are_safe,

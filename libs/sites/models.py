@@ -8,21 +8,17 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
+from pydantic import Discriminator, Field, Tag, model_validator
 
 from contracts.base import Name
 from contracts.packages import ProofMode
 from contracts.states import LocationType, RouteType, StorageType
+from libs.sites.retention import Retention
+from libs.sites.settings import Settings
 from libs.sites.units import Duration, Size
 
 EMBEDDED = "embedded"
 """The address of a server that `chasqui up` starts itself."""
-
-
-class Settings(BaseModel):
-    """Frozen, and no unknown keys: a misspelt key is an error, not a silent default."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class NatsSettings(Settings):
@@ -64,20 +60,6 @@ class HttpSettings(Settings):
     host: str = "127.0.0.1"
     filing_port: int = Field(default=0, ge=0, le=65535)
     gateway_port: int = Field(default=0, ge=0, le=65535)
-
-
-class Retention(Settings):
-    """When a copy that is no longer needed may go.
-
-    Attributes:
-        keep_for: How long a copy stays after it became deletable.
-        archive_copies: How many proven archive copies must exist before it may go.
-        high_water: Fraction of the disk in use from which `keep_for` is not waited for.
-    """
-
-    keep_for: Duration = timedelta(days=7)
-    archive_copies: int = Field(default=1, ge=1)
-    high_water: float = Field(default=0.9, gt=0, le=1)
 
 
 class DiskLocation(Settings):

@@ -15,9 +15,9 @@ from libs.sites.models import (
     NatsSettings,
     OpsDbSettings,
     S3Location,
-    Settings,
     SiteSettings,
 )
+from libs.sites.settings import Settings
 
 T = TypeVar("T")
 

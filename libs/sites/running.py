@@ -17,7 +17,8 @@ from pydantic import Field, ValidationError
 from contracts.base import Name, Utc
 from libs.errors import UserError
 from libs.sites.credentials import Credentials
-from libs.sites.models import Deployment, Settings
+from libs.sites.models import Deployment
+from libs.sites.settings import Settings
 from libs.sites.workdir import Workdir, WorkdirLock, write_private
 
 __all__ = ["Running", "SiteUrls", "Workdir", "WorkdirLock", "announced", "find_credentials", "find_running"]

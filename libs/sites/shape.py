@@ -16,12 +16,12 @@ from libs.sites.models import (
     LogSettings,
     NatsSettings,
     OpsDbSettings,
-    Retention,
     RouteSettings,
     S3Location,
     ScanSettings,
     SiteSettings,
 )
+from libs.sites.retention import Retention
 
 _STORAGES: dict[str, type[BaseModel]] = {"disk": DiskLocation, "s3": S3Location}
 _MODELS: dict[str, type[BaseModel]] = {

@@ -1,7 +1,7 @@
 """One package at one site: decide about every copy of it, ask the archive, look, delete, tell."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TypeVar
@@ -9,23 +9,25 @@ from uuid import UUID
 
 from contracts.base import Event
 from contracts.copies import CopyRef
-from contracts.states import LocationType
-from contracts.subjects import events_stream
 from libs.bus.pulse import turn
 from libs.opsdb.reader import OpsDbReader
-from libs.service.archives import archive_sites
+from libs.service.blocking import in_thread
 from libs.service.service import Place
 from libs.sites.models import DiskLocation
 from libs.storage.deletion import EmptiedFolders
-from libs.storage.disk import measure_space
 from libs.telemetry.logs import logger
-from services.janitor import queries, telling
-from services.janitor.asking import Asker
+from services.janitor import hold_queries, queries, telling
+from services.janitor.asking import Asker, mode_for
 from services.janitor.deleting import Cleared, Ground, delete, require_mounted
 from services.janitor.facts import BufferCopy, Moment, PackageFacts, SourceCopy, World
+from services.janitor.holds import Holds
 from services.janitor.planning import Candidate, Refused, plan
+from services.janitor.premises import Premises
 
 CHUNK = 500
+"""Copies between two looks at the holds."""
+AT_ONCE = 4
+"""Chunks that are deleted side by side."""
 PACKAGES_FOLDER = "packages"
 
 T = TypeVar("T")
@@ -46,15 +48,6 @@ class Cleaned:
     left: int = 0
 
 
-def disks_of(place: Place, kind: LocationType) -> dict[str, DiskLocation]:
-    """The disks of a site that serve one purpose, inactive ones included: what is there goes all the same."""
-    return {
-        name: location
-        for name, location in place.settings.locations.items()
-        if location.type is kind and isinstance(location, DiskLocation)
-    }
-
-
 class Cleaner:
     """Clears the SOURCE and BUFFER locations of a site, one package at a time.
 
@@ -72,83 +65,89 @@ class Cleaner:
         self._asker = asker
         self._place = place
         self._now = now
-        self._sources = disks_of(place, LocationType.SOURCE)
-        self._buffers = disks_of(place, LocationType.BUFFER)
-        self._archives = archive_sites(place.deployment)
+        self._premises = Premises.of(place, asker.locations)
         self._turn = asyncio.Lock()
 
     @property
     def disks(self) -> dict[str, DiskLocation]:
         """The locations that are cleared."""
-        return self._sources | self._buffers
+        return self._premises.cleared
 
-    async def clean(self, package_id: UUID) -> Cleaned:
+    async def clean(self, package_id: UUID, pressed: Collection[str] = ()) -> Cleaned:
         """Delete what may go. A repeat finds it gone, and says the same.
+
+        Args:
+            package_id: The package.
+            pressed: Locations whose disks are so full that its age is not waited for there.
 
         Raises:
             Retriable: ``location_missing``, ``opsdb_unavailable``.
         """
         async with turn(self._turn):
-            found = await queries.dossier(
-                self._opsdb,
-                events_stream(self._place.site),
-                package_id,
-                sources=self._sources,
-                buffers=self._buffers,
-                site=self._place.site,
-                feeds=tuple(self._place.settings.locations_of(LocationType.LONG_TERM_ARCHIVE)),
-                archives=self._archives,
-                asked=self._asker.locations,
-            )
+            async with self._opsdb.snapshot(self._premises.stream) as view:
+                found = (await queries.dossiers(view, self._premises, [package_id])).get(package_id)
+                holds = await hold_queries.standing(view)
             if found is None or not found.copies:
                 return Cleaned()
-            worlds = await self._worlds(found)
+            worlds = self._worlds(found, holds, pressed)
             decided = plan(_candidates(found.copies, worlds))
-            cleared = await self._act(found.package, decided.deletions, worlds)
+            cleared = await self._act(package_id, decided.deletions)
             return self._told(package_id, cleared.gone, (*decided.refusals, *cleared.refused))
 
-    async def _worlds(self, found: queries.Dossier) -> dict[str, World]:
+    def _worlds(self, found: queries.Dossier, holds: Holds, pressed: Collection[str]) -> dict[str, World]:
         """What the copies' fate depends on, by location."""
-        worlds: dict[str, World] = {}
-        for location in {known.copy.ref.location for known in found.copies}:
-            disk = self.disks[location]
-            space = await asyncio.to_thread(measure_space, disk.path)
-            worlds[location] = World(
-                Moment.DECIDING, self._now(), disk.retention, space.used_fraction, package=found.package
+        now = self._now()
+        return {
+            location: World(
+                Moment.DECIDING, now, disk.retention, location in pressed, package=found.package, holds=holds
             )
-        return worlds
+            for location, disk in self.disks.items()
+        }
 
-    async def _act(
-        self, package: PackageFacts, deletions: Sequence[Candidate], worlds: dict[str, World]
-    ) -> Cleared:
+    async def _act(self, package_id: UUID, deletions: Sequence[Candidate]) -> Cleared:
+        """Ask archives and disks, and delete what still may go."""
         if not deletions:
             return Cleared((), ())
+        package = await self._asked(package_id, deletions)
         grounds = {
             location: await self._ground(package, location, several)
             for location, several in _by_location(deletions)
         }
         for ground in grounds.values():
             await asyncio.to_thread(require_mounted, ground)
-        asked = await self._asker.ask(package)
-        acting = {
-            location: replace(world, moment=Moment.ACTING, package=asked)
-            for location, world in worlds.items()
-        }
-        done = await asyncio.gather(
-            *(
-                asyncio.to_thread(delete, grounds[location], chunk)
+        room = asyncio.Semaphore(AT_ONCE)
+        async with asyncio.TaskGroup() as group:
+            tasks = [
+                group.create_task(self._delete(room, grounds[location], package, chunk))
                 for location, several in _by_location(deletions)
-                for chunk in _chunks([replace(one, world=acting[location]) for one in several])
-            )
-        )
+                for chunk in _chunks(several)
+            ]
         return Cleared(
-            tuple(one for cleared in done for one in cleared.gone),
-            tuple(one for cleared in done for one in cleared.refused),
+            tuple(one for task in tasks for one in task.result().gone),
+            tuple(one for task in tasks for one in task.result().refused),
         )
+
+    async def _asked(self, package_id: UUID, deletions: Sequence[Candidate]) -> PackageFacts:
+        """The package as ops-db knows it now, with what its archives say of it now."""
+        known = await queries.package_facts(self._opsdb, self._premises, [package_id])
+        mode = mode_for(candidate.world.retention.evidence for candidate in deletions)
+        return await self._asker.ask(known[package_id].facts, mode)
+
+    async def _delete(
+        self, room: asyncio.Semaphore, ground: Ground, package: PackageFacts, chunk: Sequence[Candidate]
+    ) -> Cleared:
+        """Delete some copies; holds are looked up for every few of them, as they may be placed meanwhile."""
+        async with room:
+            holds = await hold_queries.standing(self._opsdb)
+            acting = [
+                replace(one, world=replace(one.world, moment=Moment.ACTING, package=package, holds=holds))
+                for one in chunk
+            ]
+            return await in_thread(lambda stop: delete(ground, acting, stop.is_set))
 
     async def _ground(self, package: PackageFacts, location: str, several: Sequence[Candidate]) -> Ground:
         root = self.disks[location].path
-        if location in self._buffers:
+        if location in self._premises.buffers:
             return Ground(root, PACKAGES_FOLDER, EmptiedFolders.REMOVE)
         # A running observation may be about to write into a folder that is empty just now.
         busy = package.instrument is None or await queries.is_observing(self._opsdb, package.instrument)

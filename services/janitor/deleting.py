@@ -1,7 +1,5 @@
 """Deleting files of one location, each after a last look at it. Everything here blocks: it runs in threads."""
 
-import os
-import stat
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -11,10 +9,10 @@ from contracts.problems import Problem
 from libs.bus.pulse import beat
 from libs.errors import Permanent, Retriable, UserError
 from libs.storage.deletion import Deleted, EmptiedFolders, delete_below, give_back_below
-from libs.storage.exactly import FileFacts
 from libs.storage.paths import resolve_inside
 from services.janitor import refusing
-from services.janitor.facts import BufferCopy, OnDisk, Seen, Sight, SourceCopy
+from services.janitor.facts import BufferCopy, SourceCopy
+from services.janitor.looking import Stopped, inspect, never
 from services.janitor.may_delete import Refusal, may_delete
 from services.janitor.planning import Candidate, Refused
 
@@ -57,7 +55,7 @@ def require_mounted(ground: Ground) -> None:
         )
 
 
-def delete(ground: Ground, candidates: Sequence[Candidate]) -> Cleared:
+def delete(ground: Ground, candidates: Sequence[Candidate], stopped: Stopped = never) -> Cleared:
     """Look at each file, ask `may_delete` again with what is seen, and delete it.
 
     A file that is gone already counts as deleted: an earlier run was stopped before it could say so.
@@ -65,12 +63,15 @@ def delete(ground: Ground, candidates: Sequence[Candidate]) -> Cleared:
     Args:
         ground: Where they are.
         candidates: SOURCE files or BUFFER packages, their worlds with `Moment.ACTING`.
+        stopped: Asked between files and while one is read; what is left then is not told of.
     """
     _give_back(ground, candidates)
     gone: list[Candidate] = []
     refused: list[Refused] = []
     for candidate in candidates:
-        problem = _delete_one(ground, candidate)
+        if stopped():
+            break
+        problem = _delete_one(ground, candidate, stopped)
         beat()
         if problem is None:
             gone.append(candidate)
@@ -79,34 +80,26 @@ def delete(ground: Ground, candidates: Sequence[Candidate]) -> Cleared:
     return Cleared(tuple(gone), tuple(refused))
 
 
-def _delete_one(ground: Ground, candidate: Candidate) -> Problem | None:
+def _delete_one(ground: Ground, candidate: Candidate, stopped: Stopped) -> Problem | None:
     copy = candidate.copy
     if not isinstance(copy, SourceCopy | BufferCopy):
         raise TypeError(f"{type(copy).__name__} is no single file")
     path = copy.ref.path
-    found = _facts(ground.root, path)
-    answer = may_delete(replace(copy, seen=_seen(found)), candidate.world)
+    found = inspect(ground.root, copy, candidate.world, stopped)
+    answer = may_delete(replace(copy, seen=found.seen), candidate.world)
     if isinstance(answer, Refusal):
         return answer.problem
-    if not isinstance(found, FileFacts):
+    if found.exactly is None:
         return None  # what is gone stays gone: another file may have come since the look
     base, below = _below(ground, path)
     emptied = EmptiedFolders.KEEP if below == path else ground.emptied
     try:
-        done = delete_below(base, below, emptied, exactly=found)
+        done = delete_below(base, below, emptied, exactly=found.exactly)
     except (Permanent, UserError) as error:
         return refusing.not_deletable(path, error.problem.reason)
     except OSError as error:
         return refusing.not_deletable(path, error.strerror or str(error))
-    return _replaced(path) if done is Deleted.REPLACED else None
-
-
-def _replaced(path: str) -> Problem:
-    return Problem(
-        code="replaced",
-        reason=f"another file took the place of {path} just before it was deleted",
-        remedy="Nothing to do: the new one is looked at by itself.",
-    )
+    return refusing.replaced(path) if done is Deleted.REPLACED else None
 
 
 def _below(ground: Ground, path: str) -> tuple[Path, str]:
@@ -121,22 +114,3 @@ def _give_back(ground: Ground, candidates: Sequence[Candidate]) -> None:
     for folder in sorted({path.rpartition("/")[0] for path in paths}):
         with suppress(UserError):  # a path that leads out is refused when its turn comes
             give_back_below(ground.root, folder)
-
-
-def look(root: Path, relative: str) -> Seen:
-    """What is at a place now, without following any link."""
-    return _seen(_facts(root, relative))
-
-
-def _seen(found: FileFacts | Sight) -> Seen:
-    return OnDisk(found.size, found.mtime_ns) if isinstance(found, FileFacts) else found
-
-
-def _facts(root: Path, relative: str) -> FileFacts | Sight:
-    try:
-        facts = os.lstat(resolve_inside(root, relative))
-    except (FileNotFoundError, NotADirectoryError):
-        return Sight.GONE
-    except UserError:
-        return Sight.NOT_REGULAR
-    return FileFacts.of(facts) if stat.S_ISREG(facts.st_mode) else Sight.NOT_REGULAR

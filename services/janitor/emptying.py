@@ -7,17 +7,16 @@ from uuid import UUID
 
 from contracts.base import Event
 from contracts.problems import Problem
-from contracts.states import LocationType
 from libs.bus.pulse import FLUSH_S, leave, turn
 from libs.errors import Retriable
 from libs.opsdb.reader import OpsDbReader
 from libs.service.service import Place
 from libs.sites.models import DiskLocation
 from libs.telemetry.logs import logger
-from services.janitor import folders, refusing, staged_queries, telling
-from services.janitor.cleaning import disks_of
+from services.janitor import folders, hold_queries, refusing, staged_queries, telling
 from services.janitor.facts import Moment, StagedFolder, World
 from services.janitor.may_delete import Refusal, may_delete
+from services.janitor.premises import Premises
 from services.janitor.staged_queries import Job
 
 log = logger("janitor")
@@ -35,7 +34,7 @@ class Emptier:
     def __init__(self, *, opsdb: OpsDbReader, place: Place, now: Callable[[], datetime]) -> None:
         self._opsdb = opsdb
         self._now = now
-        self.disks: dict[str, DiskLocation] = disks_of(place, LocationType.PROCESSING)
+        self.disks: dict[str, DiskLocation] = dict(Premises.of(place, ()).processing)
         self._turn = asyncio.Lock()
 
     async def empty(self, job_id: UUID) -> list[Event]:
@@ -49,7 +48,7 @@ class Emptier:
             if job is None or job.location not in self.disks or job.folder is None:
                 return []
             copies = await staged_queries.copies(self._opsdb, job_id, job.location, job.folder)
-            problem = self._against(job, Moment.DECIDING) or await self._act(job_id)
+            problem = await self._against(job, Moment.DECIDING) or await self._act(job_id)
             if problem is not None:
                 log.info("kept", job=str(job_id), **problem.model_dump())
                 refusals = [(copy.ref, problem, copy.refusal) for copy in copies]
@@ -63,7 +62,7 @@ class Emptier:
         job = await staged_queries.job(self._opsdb, job_id)
         if job is None or job.location is None:
             return None
-        problem = self._against(job, Moment.ACTING)
+        problem = await self._against(job, Moment.ACTING)
         if problem is not None:
             return problem
         root = self.disks[job.location].path
@@ -80,9 +79,10 @@ class Emptier:
             return refusing.not_deletable(folders.job_folder(job_id), error.strerror or str(error))
         return None
 
-    def _against(self, job: Job, moment: Moment) -> Problem | None:
+    async def _against(self, job: Job, moment: Moment) -> Problem | None:
         location, path = job.location or "", job.folder or ""
         folder = StagedFolder(location, path, own=folders.job_folder(job.facts.id))
         retention = self.disks[location].retention
-        answer = may_delete(folder, World(moment, self._now(), retention, 0.0, job=job.facts))
+        holds = await hold_queries.standing(self._opsdb)
+        answer = may_delete(folder, World(moment, self._now(), retention, job=job.facts, holds=holds))
         return answer.problem if isinstance(answer, Refusal) else None

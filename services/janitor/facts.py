@@ -7,7 +7,8 @@ from uuid import UUID
 
 from contracts.copies import CopyRef
 from contracts.states import FileState, PackageState, WorkState
-from libs.sites.models import Retention
+from libs.sites.retention import Retention
+from services.janitor.holds import NO_HOLDS, Holds
 
 
 class Moment(Enum):
@@ -35,7 +36,9 @@ class Standing(Enum):
     NOT_ASKED = "not_asked"
     """Nothing yet."""
     WHOLE = "whole"
-    """It is there, with the size and the checksum of the package."""
+    """It is there, with the size and the checksum of the package, as the archive says."""
+    READ = "read"
+    """It was read back just now: every byte is right."""
     MISSING = "missing"
     """There is no such object."""
     DAMAGED = "damaged"
@@ -51,6 +54,7 @@ class ArchiveCopy:
     Attributes:
         site: The archive's site.
         proven_at: When the copy was proven; None without a proof on record.
+        verified_at: When it was last known to be whole: by that proof, a scrub or a repair.
         damage: Code of what the last scrub found; None if it was whole.
         evidence: What counts as evidence of it here.
         standing: What the archive said of it.
@@ -61,6 +65,7 @@ class ArchiveCopy:
     site: str
     key: str
     proven_at: datetime | None
+    verified_at: datetime | None
     damage: str | None
     evidence: Evidence
     standing: Standing = Standing.NOT_ASKED
@@ -77,7 +82,11 @@ class PackageFacts:
         verified_at: When it was first verified at the end of a hop.
         archives: The copies that archives of this deployment hold.
         open_bundles: Bundles it is in that are neither completed nor failed.
+        unarrived: The destinations of its bundles where no copy of it was verified, or not yet.
+        bundled: Whether it was ever put in a bundle.
         instrument: Whose it is.
+        unit: Its ExecutedObsUnit.
+        planned_at: When its files were chosen: what was done to one of them since, the packager may not have seen.
     """
 
     id: UUID
@@ -89,7 +98,20 @@ class PackageFacts:
     verified_at: datetime | None
     archives: tuple[ArchiveCopy, ...]
     open_bundles: tuple[UUID, ...]
+    unarrived: tuple[str, ...] = ()
+    bundled: bool = True
     instrument: str | None = None
+    unit: UUID | None = None
+    planned_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StagedPackage:
+    """A package that a job staged, and whose it is."""
+
+    id: UUID
+    instrument: str | None = None
+    unit: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,12 +120,14 @@ class JobFacts:
 
     Attributes:
         sharing: Other jobs, still in use, that name the same folder.
+        packages: What it staged.
     """
 
     id: UUID
     state: WorkState | None
     released_at: datetime | None
     sharing: tuple[UUID, ...] = ()
+    packages: tuple[StagedPackage, ...] = ()
 
 
 class Sight(Enum):
@@ -119,10 +143,19 @@ class Sight(Enum):
 
 @dataclass(frozen=True, slots=True)
 class OnDisk:
-    """A regular file as it is now: bytes, and last change in nanoseconds since 1970."""
+    """A regular file as it is now.
+
+    Attributes:
+        size: Bytes.
+        mtime_ns: Last change of its content, in nanoseconds since 1970, as anybody may set it.
+        ctime_ns: Last change of its inode, of which the system alone keeps the time.
+        sha256: Of its content; None if it was not read.
+    """
 
     size: int
     mtime_ns: int
+    ctime_ns: int
+    sha256: str | None = None
 
 
 Seen = OnDisk | Sight
@@ -154,12 +187,17 @@ class BufferCopy:
     Attributes:
         site: The BUFFER's site.
         feeds: The active archives of that site: the archiver fills each of them from here.
+        departs: Whether it has yet to leave from here: it was sealed at this site, from which a route leads to
+            an archive.
+        landed_at: When it was there and known to be right.
         seen: What is on the disk.
     """
 
     ref: CopyRef
     site: str
     feeds: tuple[str, ...] = ()
+    departs: bool = False
+    landed_at: datetime | None = None
     seen: Seen = Sight.NOT_LOOKED
 
 
@@ -193,14 +231,16 @@ class World:
 
     Attributes:
         retention: Of the copy's location.
-        used_fraction: How full the location's disk is, between 0 and 1.
+        pressed: Whether the location's disk is so full that archived copies go before their age.
         package: The package it is, or is in; None if there is none.
         job: The job it was staged for; None if there is none.
+        holds: Those that stand.
     """
 
     moment: Moment
     now: datetime
     retention: Retention
-    used_fraction: float
+    pressed: bool = False
     package: PackageFacts | None = None
     job: JobFacts | None = None
+    holds: Holds = NO_HOLDS

@@ -1,50 +1,65 @@
 """What the janitor asks ops-db about packages and their copies."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 from uuid import UUID
 
-from contracts.copies import CopyRef, copy_id
+from contracts.copies import CopyRef
 from contracts.states import CopyKind, FileState, PackageState
+from libs.opsdb.projection.ids import copy_namer
 from libs.opsdb.reader import OpsDbReader
 from services.janitor.facts import ArchiveCopy, BufferCopy, Evidence, PackageFacts, SourceCopy
+from services.janitor.premises import Premises
 
 _THERE = "copy.state IN ('present', 'deletion_possible', 'deletion_scheduled', 'deletion_in_progress', 'deletion_failed')"
 
-_PACKAGE = """
+_PACKAGES = """
 SELECT package.id, coalesce(package.name, package.id::text) AS name, package.state::text AS state, package.size,
        package.sha256, package.archived_at, package.verified_at, package.instrument,
+       package.executed_obs_unit_id AS unit, package.planned_at, package.provenance ->> 'site' AS sealed_in,
+       package.data_transfer_package_id IS NOT NULL AS bundled,
        ARRAY(SELECT bundle.id FROM bundled_package member
              JOIN data_transfer_package bundle ON bundle.id = member.data_transfer_package_id
              WHERE member.raw_data_package_id = package.id
                AND coalesce(bundle.state::text, 'pending') NOT IN ('completed', 'failed')
-             ORDER BY bundle.id) AS open_bundles
-FROM raw_data_package package WHERE package.id = $1
+             ORDER BY bundle.id) AS open_bundles,
+       ARRAY(SELECT DISTINCT bundle.destination FROM bundled_package member
+             JOIN data_transfer_package bundle ON bundle.id = member.data_transfer_package_id
+             WHERE member.raw_data_package_id = package.id AND bundle.destination IS NOT NULL
+               AND NOT EXISTS (
+                 SELECT FROM physical_copy arrived JOIN data_location place ON place.name = arrived.location
+                 WHERE arrived.entity_id = package.id AND arrived.kind = 'raw_data_package'
+                   AND place.site = bundle.destination AND arrived.verified_at IS NOT NULL)
+             ORDER BY bundle.destination) AS unarrived
+FROM raw_data_package package WHERE package.id = ANY($1::uuid[])
 """
 
 _ARCHIVES = """
-SELECT copy.location, copy.path AS key, copy.scrub_problem_code AS damage,
+SELECT copy.entity_id AS package, copy.location, copy.path AS key, copy.verified_at,
+       copy.scrub_problem_code AS damage,
        CASE WHEN transfer.state = 'completed' THEN transfer.proven_at END AS proven_at
 FROM physical_copy copy
 LEFT JOIN long_term_archive_transfer transfer
     ON transfer.raw_data_package_id = copy.entity_id AND transfer.location = copy.location
-WHERE copy.entity_id = $1 AND copy.location = ANY($2::text[]) AND copy.state = 'present'
+WHERE copy.entity_id = ANY($1::uuid[]) AND copy.location = ANY($2::text[]) AND copy.state = 'present'
 ORDER BY copy.location
 """
 
 _FILES = """
-SELECT id, location, path, size, mtime_ns, sha256, state::text AS state FROM raw_data_file
-WHERE raw_data_package_id = $1 AND location = ANY($2::text[]) ORDER BY path COLLATE "C"
+SELECT id, location, path, size, mtime_ns, sha256, state::text AS state, raw_data_package_id AS package
+FROM raw_data_file
+WHERE raw_data_package_id = ANY($1::uuid[]) AND location = ANY($2::text[]) ORDER BY path COLLATE "C"
 """
 
 _COPIES = f"SELECT copy.id, copy.created_at, copy.refusal_code FROM physical_copy copy WHERE copy.id = ANY($1::uuid[]) AND {_THERE}"  # noqa: S608 - constants only
 
 _BUFFERED = f"""
-SELECT copy.location, copy.path, copy.size, copy.created_at, copy.refusal_code
+SELECT copy.entity_id AS package, copy.location, copy.path, copy.size, copy.created_at, copy.refusal_code
 FROM physical_copy copy
-WHERE copy.entity_id = $1 AND copy.kind = 'raw_data_package' AND copy.location = ANY($2::text[]) AND {_THERE}
+WHERE copy.entity_id = ANY($1::uuid[]) AND copy.kind = 'raw_data_package' AND copy.location = ANY($2::text[])
+  AND {_THERE}
 ORDER BY copy.location
 """  # noqa: S608 - constants only
 
@@ -61,6 +76,13 @@ ORDER BY package.archived_at, package.id LIMIT $4
 """  # noqa: S608 - constants only
 
 _OBSERVING = "SELECT EXISTS (SELECT FROM executed_obs_unit WHERE instrument = $1 AND state = 'running')"
+
+
+class Fetching(Protocol):
+    """A view of ops-db, or ops-db itself."""
+
+    async def fetch(self, query: str, *arguments: object) -> list[Any]:
+        """The rows of a query."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,61 +107,65 @@ class Dossier:
     copies: tuple[KnownCopy, ...]
 
 
-async def dossier(
-    opsdb: OpsDbReader,
-    stream: str,
-    package_id: UUID,
-    *,
-    sources: Collection[str],
-    buffers: Collection[str],
-    site: str,
-    feeds: tuple[str, ...],
-    archives: Mapping[str, str],
-    asked: Collection[str],
-) -> Dossier | None:
-    """Everything that the fate of a package's copies depends on; None if ops-db does not know it.
+async def dossiers(opsdb: Fetching, premises: Premises, packages: Sequence[UUID]) -> dict[UUID, Dossier]:
+    """Everything in ops-db that the fate of some packages' copies depends on, but holds.
+
+    A few queries, however many packages; what ops-db does not know is left out.
 
     Args:
-        opsdb: The site's ops-db.
-        stream: The site's own stream.
-        package_id: The package.
-        sources: The site's SOURCE locations.
-        buffers: The site's BUFFER locations.
-        site: The site.
-        feeds: The site's active archives.
-        archives: The site of each archive location of the deployment.
-        asked: The archives that can be asked from here.
+        opsdb: A snapshot of the site's ops-db.
+        premises: The site.
+        packages: Their ids.
     """
-    async with opsdb.snapshot(stream) as view:
-        found = await view.fetch(_PACKAGE, package_id)
-        if not found:
-            return None
-        stored = await view.fetch(_ARCHIVES, package_id, list(archives))
-        files = {_copy_of(row): row for row in await view.fetch(_FILES, package_id, list(sources))}
-        # By their derived ids: a join would leave it to the planner's statistics whether 10,000 files take seconds.
-        there = {row["id"]: row for row in await view.fetch(_COPIES, list(files))}
-        buffered = await view.fetch(_BUFFERED, package_id, list(buffers))
-    row = dict(found[0])
-    package = PackageFacts(
-        **{
-            **row,
-            "state": PackageState(row["state"]) if row["state"] else None,
-            "open_bundles": tuple(row["open_bundles"]),
-        },
-        archives=tuple(_archive(one, archives, asked) for one in stored),
-    )
-    sourced = [_source(row, there[copy]) for copy, row in files.items() if copy in there]
-    copies = [*sourced, *(_buffer(package_id, one, site, feeds) for one in buffered)]
-    return Dossier(package, tuple(copies))
+    facts = await package_facts(opsdb, premises, packages)
+    ids = list(facts)
+    copies: dict[UUID, list[KnownCopy]] = {package: [] for package in ids}
+    files = await opsdb.fetch(_FILES, ids, list(premises.sources))
+    # By their derived ids: a join would leave it to the planner's statistics whether 10,000 files take seconds.
+    named = {location: copy_namer(CopyKind.RAW_DATA_FILE, location) for location in premises.sources}
+    ours = {named[row["location"]](row["id"]): row for row in files}
+    there = {row["id"]: row for row in await opsdb.fetch(_COPIES, list(ours))}
+    for copy, row in ours.items():
+        if copy in there:
+            copies[row["package"]].append(_source(row, there[copy]))
+    for row in await opsdb.fetch(_BUFFERED, ids, list(premises.buffers)):
+        copies[row["package"]].append(_buffer(row, premises, facts[row["package"]]))
+    return {package: Dossier(facts[package].facts, tuple(copies[package])) for package in ids}
 
 
-def _archive(row: Any, archives: Mapping[str, str], asked: Collection[str]) -> ArchiveCopy:  # noqa: ANN401  asyncpg's Record is not generic
-    evidence = Evidence.ASKED if row["location"] in asked else Evidence.RECORDED
-    return ArchiveCopy(**dict(row), site=archives[row["location"]], evidence=evidence)
+@dataclass(frozen=True, slots=True)
+class KnownPackage:
+    """A package, and the site at which it was sealed."""
+
+    facts: PackageFacts
+    sealed_in: str | None
 
 
-def _copy_of(row: Any) -> UUID:  # noqa: ANN401  asyncpg's Record is not generic
-    return copy_id(CopyKind.RAW_DATA_FILE, row["id"], row["location"])
+async def package_facts(
+    opsdb: Fetching, premises: Premises, packages: Sequence[UUID]
+) -> dict[UUID, KnownPackage]:
+    """What is known of some packages and of their copies in archives."""
+    rows = await opsdb.fetch(_PACKAGES, list(packages))
+    archives: dict[UUID, list[ArchiveCopy]] = {}
+    for row in await opsdb.fetch(_ARCHIVES, list(packages), list(premises.archives)):
+        archives.setdefault(row["package"], []).append(_archive(row, premises))
+    return {row["id"]: _package(row, archives.get(row["id"], ())) for row in rows}
+
+
+def _package(row: Any, archives: Collection[ArchiveCopy]) -> KnownPackage:  # noqa: ANN401  asyncpg's Record is not generic
+    columns = dict(row)
+    sealed_in = columns.pop("sealed_in")
+    columns["state"] = PackageState(columns["state"]) if columns["state"] else None
+    for several in ("open_bundles", "unarrived"):
+        columns[several] = tuple(columns[several])
+    return KnownPackage(PackageFacts(**columns, archives=tuple(archives)), sealed_in)
+
+
+def _archive(row: Any, premises: Premises) -> ArchiveCopy:  # noqa: ANN401  asyncpg's Record is not generic
+    columns = dict(row)
+    del columns["package"]
+    evidence = Evidence.ASKED if row["location"] in premises.asked else Evidence.RECORDED
+    return ArchiveCopy(**columns, site=premises.archives[row["location"]], evidence=evidence)
 
 
 def _source(row: Any, there: Any) -> KnownCopy:  # noqa: ANN401  asyncpg's Record is not generic
@@ -160,15 +186,22 @@ def _source(row: Any, there: Any) -> KnownCopy:  # noqa: ANN401  asyncpg's Recor
     return KnownCopy(copy, there["created_at"], there["refusal_code"])
 
 
-def _buffer(package_id: UUID, row: Any, site: str, feeds: tuple[str, ...]) -> KnownCopy:  # noqa: ANN401  asyncpg's Record is not generic
+def _buffer(row: Any, premises: Premises, package: KnownPackage) -> KnownCopy:  # noqa: ANN401  asyncpg's Record is not generic
     ref = CopyRef(
         kind=CopyKind.RAW_DATA_PACKAGE,
-        entity_id=package_id,
+        entity_id=row["package"],
         location=row["location"],
         path=row["path"],
         size=row["size"] or 0,
     )
-    return KnownCopy(BufferCopy(ref=ref, site=site, feeds=feeds), row["created_at"], row["refusal_code"])
+    copy = BufferCopy(
+        ref=ref,
+        site=premises.site,
+        feeds=premises.feeds,
+        departs=premises.sends and package.sealed_in == premises.site,
+        landed_at=row["created_at"],
+    )
+    return KnownCopy(copy, row["created_at"], row["refusal_code"])
 
 
 async def due(

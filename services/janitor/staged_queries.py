@@ -8,7 +8,7 @@ from uuid import UUID
 from contracts.copies import CopyRef
 from contracts.states import CopyKind, WorkState
 from libs.opsdb.reader import OpsDbReader
-from services.janitor.facts import JobFacts
+from services.janitor.facts import JobFacts, StagedPackage
 
 _JOB = """
 SELECT job.location, job.folder, job.state::text AS state, job.released_at,
@@ -17,6 +17,12 @@ SELECT job.location, job.folder, job.state::text AS state, job.released_at,
                AND other.released_at IS NULL AND coalesce(other.state::text, '') <> 'failed'
              ORDER BY other.id) AS sharing
 FROM staging_job job WHERE job.id = $1
+"""
+
+_PACKAGES = """
+SELECT part.raw_data_package_id AS id, package.instrument, package.executed_obs_unit_id AS unit
+FROM staging_job_package part LEFT JOIN raw_data_package package ON package.id = part.raw_data_package_id
+WHERE part.staging_job_id = $1 ORDER BY 1
 """
 
 _COPIES = """
@@ -66,7 +72,8 @@ async def job(opsdb: OpsDbReader, job_id: UUID) -> Job | None:
     if row is None:
         return None
     state = WorkState(row["state"]) if row["state"] else None
-    facts = JobFacts(job_id, state, row["released_at"], tuple(row["sharing"]))
+    packages = tuple(StagedPackage(**dict(one)) for one in await opsdb.fetch(_PACKAGES, job_id))
+    facts = JobFacts(job_id, state, row["released_at"], tuple(row["sharing"]), packages)
     return Job(facts, row["location"], row["folder"])
 
 

@@ -2,14 +2,14 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from datetime import datetime
 from uuid import UUID
 
 from contracts.base import Event
 from contracts.copies import DeletionRefused
 from libs.bus.publishing import EventPublisher
-from libs.errors import ChasquiError
+from libs.errors import ChasquiError, Retriable
 from libs.opsdb.reader import OpsDbReader
 from libs.sites.models import DiskLocation
 from libs.storage.disk import measure_space
@@ -17,6 +17,7 @@ from libs.telemetry.logs import logger
 from services.janitor import folders, queries, staged_queries
 from services.janitor.cleaning import Cleaner
 from services.janitor.emptying import Emptier
+from services.janitor.pressure import Pressure
 
 SWEEP_EVERY_S = 10.0
 PACKAGES_AT_ONCE = 50
@@ -86,6 +87,7 @@ class Sweeper:
         self._emptier = emptier
         self._now = now
         self._patience = patience or Patience()
+        self._pressure = Pressure()
         self._said: set[UUID] = set()
 
     async def sweep(self) -> None:
@@ -95,23 +97,34 @@ class Sweeper:
             Retriable: ``opsdb_unavailable``.
         """
         for location, disk in self._cleaner.disks.items():
-            for package_id in await self._due(location, disk):
-                await self._tried(package_id, self._clean)
+            await self._sweep_disk(location, disk)
         for location, disk in self._emptier.disks.items():
             for job_id in await self._done_with(location, disk):
                 await self._tried(job_id, self._empty)
 
-    async def _due(self, location: str, disk: DiskLocation) -> list[UUID]:
-        """Packages whose time is up, or all archived ones while the disk is fuller than it may be."""
-        now, tired = self._now(), self._patience.tired_of()
+    async def _sweep_disk(self, location: str, disk: DiskLocation) -> None:
+        """Clear what is old enough, and as much of what is not as a disk that is too full needs."""
+        for package_id in await self._due(location, self._now() - disk.retention.keep_for):
+            await self._tried(package_id, self._clean)
+        if not await self._is_pressed(location, disk):
+            return
+        for package_id in await self._due(location, self._now()):
+            await self._tried(package_id, lambda one: self._clean(one, (location,)))
+            if not await self._is_pressed(location, disk):
+                return
+
+    async def _due(self, location: str, before: datetime) -> list[UUID]:
+        """Packages that were archived by then, the oldest first."""
+        tired = self._patience.tired_of()
+        return await queries.due(self._opsdb, location, before, tired, PACKAGES_AT_ONCE)
+
+    async def _is_pressed(self, location: str, disk: DiskLocation) -> bool:
         try:
             space = await asyncio.to_thread(measure_space, disk.path)
-        except OSError as error:
-            log.warning("not_swept", location=location, reason=str(error))
-            return []
-        pressed = space.used_fraction >= disk.retention.high_water
-        before = now if pressed else now - disk.retention.keep_for
-        return await queries.due(self._opsdb, location, before, tired, PACKAGES_AT_ONCE)
+        except (OSError, Retriable) as error:
+            log.warning("not_measured", location=location, reason=str(error))
+            return False
+        return self._pressure.look(location, space, disk.retention)
 
     async def _done_with(self, location: str, disk: DiskLocation) -> Sequence[UUID]:
         try:
@@ -134,8 +147,8 @@ class Sweeper:
             settled = False
         self._patience.rest(key, settled=settled)
 
-    async def _clean(self, package_id: UUID) -> bool:
-        cleaned = await self._cleaner.clean(package_id)
+    async def _clean(self, package_id: UUID, pressed: Collection[str] = ()) -> bool:
+        cleaned = await self._cleaner.clean(package_id, pressed)
         await self._say(cleaned.events)
         return cleaned.left == 0
 

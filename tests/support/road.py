@@ -39,12 +39,12 @@ from libs.sites.models import (
     InstrumentSettings,
     NatsSettings,
     OpsDbSettings,
-    Retention,
     RouteSettings,
     S3Location,
     ScanSettings,
     SiteSettings,
 )
+from libs.sites.retention import Retention
 from libs.storage.s3 import S3Store
 from tests.support.servers import READER, READER_PASSWORD, TEMPLATE, WRITER, WRITER_PASSWORD, TestServers
 

@@ -1,4 +1,4 @@
-"""Rules of data locations: names, folders, buckets, retention, and what a site needs beside what it has."""
+"""Rules of data locations: names, folders, buckets, and what a site needs beside what it has."""
 
 import os
 import re
@@ -8,7 +8,7 @@ from itertools import combinations
 from pathlib import Path
 
 from contracts.states import LocationType
-from libs.sites.findings import Issue, KeyPath, Part, error, warning
+from libs.sites.findings import Issue, KeyPath, Part, error
 from libs.sites.models import Deployment, DiskLocation, LogSettings, S3Location
 
 LONGEST_STEP = 255
@@ -122,22 +122,6 @@ def sites_have_buffers(deployment: Deployment) -> Iterator[Issue]:
                 reason = f"the site has an active {kind} location, but no active buffer"
                 remedy = f"Add a location of type buffer to site {site}."
                 yield error(("sites", site, "locations"), "buffer_missing", reason, remedy, Part.KEY)
-
-
-def retention_can_be_met(deployment: Deployment) -> Iterator[Issue]:
-    """A copy waits for no more archive copies than there are archives."""
-    archives = sum(
-        location.active and location.type is LocationType.LONG_TERM_ARCHIVE
-        for _, _, location in deployment.locations()
-    )
-    for site, name, location in deployment.locations():
-        wanted = location.retention.archive_copies
-        if location.type is not LocationType.LONG_TERM_ARCHIVE and wanted > max(archives, 1):
-            reason = f"{wanted} archive copies are wanted, but there are {archives} active archives"
-            remedy = "Ask for fewer copies, or add an archive; until then nothing is deleted here."
-            yield warning(
-                path_of(site, name, "retention", "archive_copies"), "copies_unreachable", reason, remedy
-            )
 
 
 def nested(one: Path, two: Path) -> bool:

@@ -9,7 +9,8 @@ import pytest
 
 from contracts.copies import CopyDeleted, DeletionRefused
 from libs.service.service import Place
-from libs.sites.models import Deployment, Retention
+from libs.sites.models import Deployment
+from libs.sites.retention import Retention
 from libs.storage.s3 import S3Store
 from services.janitor import sweeping
 from tests.support.archived import Package, sealed

@@ -10,7 +10,7 @@ import pytest
 
 from libs.sites import checks
 from libs.sites.checking import RULES, check_deployment, check_running
-from libs.sites.checks import instruments, locations, routes, servers
+from libs.sites.checks import instruments, locations, retention, routes, servers
 from libs.sites.findings import Issue, Severity
 from libs.sites.loading import Report, load
 from libs.sites.models import (
@@ -19,10 +19,10 @@ from libs.sites.models import (
     InstrumentSettings,
     LogSettings,
     NatsSettings,
-    Retention,
     RouteSettings,
     ScanSettings,
 )
+from libs.sites.retention import Retention
 
 Look = Callable[[str], Report]
 
@@ -111,6 +111,48 @@ BROKEN: dict[str, tuple[str, str, str, int, Severity]] = {
         "path: /c/buffer, retention: {archive_copies: 3}",
         "copies_unreachable",
         9,
+        W,
+    ),
+    "archive sites": (
+        "path: /c/buffer",
+        "path: /c/buffer, retention: {archive_sites: 2}",
+        "sites_unreachable",
+        9,
+        W,
+    ),
+    "low water above high": (
+        "path: /c/source",
+        "path: /c/source, retention: {high_water: 0.5, low_water: 0.6}",
+        "low_water_above_high",
+        8,
+        E,
+    ),
+    "low water above the default": (
+        "path: /c/source",
+        "path: /c/source, retention: {low_water: 0.95}",
+        "low_water_above_high",
+        8,
+        E,
+    ),
+    "proofs that never count": (
+        "path: /c/buffer",
+        "path: /c/buffer, retention: {keep_for: 0s, proof_max_age: 0s}",
+        "proof_age_zero",
+        9,
+        E,
+    ),
+    "proofs that run out": (
+        "path: /c/buffer",
+        "path: /c/buffer, retention: {proof_max_age: 3d}",
+        "proof_age_short",
+        9,
+        W,
+    ),
+    "retention of an archive": (
+        "bucket: abc",
+        "bucket: abc, retention: {keep_for: 30d}",
+        "retention_unused",
+        17,
         W,
     ),
     "instrument at no site": ("spare: {site: chile", "spare: {site: chili", "site_unknown", 21, E),
@@ -261,6 +303,35 @@ def test_broken_rule_of_real_servers_is_found_on_its_line(name: str, look: Look)
     assert line in [x.line for x in report.errors if x.problem.code == code]
 
 
+@pytest.mark.parametrize(
+    "settings",
+    [
+        "high_water: 0.5",
+        "high_water: 0.01",
+        "high_water: 0.5, low_water: 0.5",
+        "proof_max_age: 8d",
+        "proof_max_age: 0s, evidence: read",
+        "evidence: asked, verify_before_delete: touched",
+    ],
+)
+def test_retention_that_makes_sense_has_no_findings(settings: str, look: Look) -> None:
+    text = WHOLE.replace("path: /c/source", f"path: /c/source, retention: {{{settings}}}")
+    assert look(text).findings == ()
+
+
+def test_a_misspelt_policy_is_found_on_its_line(look: Look) -> None:
+    text = WHOLE.replace("path: /c/source", "path: /c/source, retention: {evidence: ask}")
+    [found] = look(text).errors
+    assert (found.line, found.problem.code) == (8, "value_not_allowed")
+    assert "asked" in found.problem.remedy
+
+
+def test_clearing_ends_a_little_below_where_it_begins_unless_told_otherwise() -> None:
+    assert Retention().relieved_at == pytest.approx(0.85)
+    assert Retention(high_water=0.02).relieved_at == 0.0
+    assert Retention(high_water=0.9, low_water=0.4).relieved_at == 0.4
+
+
 def test_leaf_nodes_in_a_ring_are_found_at_each(look: Look) -> None:
     text = WHOLE.replace("  cologne:\n", "  cologne:\n    nats: {leaf_of: chile}\n")
     found = [x.where for x in look(text).errors if x.problem.code == "leaf_circular"]
@@ -293,7 +364,7 @@ def _is_rule(value: object, module: str) -> bool:
 def test_every_rule_is_listed() -> None:
     written = {
         rule
-        for module in (instruments, locations, routes, servers)
+        for module in (instruments, locations, retention, routes, servers)
         for name, rule in vars(module).items()
         if not name.startswith("_") and _is_rule(rule, module.__name__)
     }

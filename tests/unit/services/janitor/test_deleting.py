@@ -8,18 +8,16 @@ import pytest
 from contracts.copies import CopyRef
 from contracts.states import CopyKind, FileState, PackageState
 from libs.errors import Retriable, UserError
-from libs.sites.models import Retention
+from libs.sites.retention import Retention
 from libs.storage.deletion import EmptiedFolders
 from services.janitor import deleting
-from services.janitor.deleting import Ground, delete, look, require_mounted
+from services.janitor.deleting import Ground, delete, require_mounted
 from services.janitor.facts import (
     ArchiveCopy,
     Copy,
     Evidence,
     Moment,
-    OnDisk,
     PackageFacts,
-    Sight,
     SourceCopy,
     StagedFolder,
     Standing,
@@ -30,7 +28,7 @@ from services.janitor.planning import Candidate
 
 NOW = datetime(2026, 3, 2, tzinfo=UTC)
 SHA = "cd" * 32
-WHOLE = ArchiveCopy("archive", "centre", "k", NOW, None, Evidence.ASKED, Standing.WHOLE)
+WHOLE = ArchiveCopy("archive", "centre", "k", NOW, NOW, None, Evidence.ASKED, Standing.WHOLE)
 PACKAGE = PackageFacts(
     id=uuid4(),
     name="p.tar",
@@ -42,7 +40,7 @@ PACKAGE = PackageFacts(
     archives=(WHOLE,),
     open_bundles=(),
 )
-ACTING = World(Moment.ACTING, NOW, Retention.model_validate({"keep_for": 0}), 0.1, package=PACKAGE)
+ACTING = World(Moment.ACTING, NOW, Retention.model_validate({"keep_for": 0}), package=PACKAGE)
 
 
 @pytest.fixture
@@ -181,15 +179,6 @@ def test_an_instruments_folder_behind_a_link_is_refused(ground: Ground, tmp_path
     (ground.root / "camera").symlink_to(tmp_path / "outside")
     with pytest.raises(UserError, match="path_symlink"):
         require_mounted(ground)
-
-
-def test_looking_tells_what_is_there(ground: Ground) -> None:
-    file = put(ground, "camera/a")
-    assert isinstance(file.copy, SourceCopy)
-    assert look(ground.root, "camera/a") == OnDisk(4, file.copy.mtime_ns or 0)
-    assert look(ground.root, "camera/b") is Sight.GONE
-    assert look(ground.root, "camera/a/b") is Sight.GONE
-    assert look(ground.root, "camera") is Sight.NOT_REGULAR
 
 
 def test_only_single_files_are_deleted_this_way(ground: Ground) -> None:

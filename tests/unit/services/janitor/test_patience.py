@@ -56,5 +56,8 @@ def test_what_was_forgotten_starts_anew() -> None:
 
 @pytest.mark.parametrize("verdict", list(Verdict))
 def test_only_a_proof_is_whole(verdict: Verdict) -> None:
-    answer = Proof("k", ProofMode.HEAD, verdict, "", datetime.now(UTC), 0, "")
-    assert (standing_of(answer) is Standing.WHOLE) == (verdict is Verdict.PROVEN)
+    for mode, good in ((ProofMode.HEAD, Standing.WHOLE), (ProofMode.BYTES, Standing.READ)):
+        answer = Proof("k", mode, verdict, "", datetime.now(UTC), 0, "")
+        found = standing_of(answer)
+        assert (found in {Standing.WHOLE, Standing.READ}) == (verdict is Verdict.PROVEN)
+        assert found is good or verdict is not Verdict.PROVEN

@@ -1,5 +1,6 @@
 """A site's bus as a service sees it: one FastStream broker, subscriptions made one way only."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Annotated
 
@@ -18,9 +19,11 @@ from libs.bus.attempts import AttemptsBook
 from libs.bus.connection import RECONNECT_WAIT_S, BusAddress, unavailable
 from libs.bus.delivery import Delivery, decode
 from libs.bus.letters import DeadLetters
+from libs.bus.pauses import PauseWatch
 from libs.bus.publishing import EventPublisher
 from libs.bus.settling import Settlement
 from libs.bus.subscription import Subscription
+from libs.ending import end
 from libs.errors import Retriable
 from libs.telemetry.logs import logger
 
@@ -78,6 +81,8 @@ class Bus:
         self._sites = sites
         self._handlers: list[tuple[Subscription, Handler]] = []
         self._client: Client | None = None
+        self._pauses = PauseWatch()
+        self._watching: asyncio.Task[None] | None = None
         self.broker: NatsBroker = _Broker(
             address.url,
             security=SASLPlaintext(username=address.user, password=address.password),
@@ -101,9 +106,13 @@ class Bus:
             self._client = await self.broker.connect()
         except (NatsError, OSError, TimeoutError) as error:
             raise unavailable(self._address.url, error) from error
+        if self._watching is None:
+            self._watching = asyncio.create_task(self._pauses.run())
 
     async def close(self) -> None:
         """Send what is still to be sent, and close the connection; harmless when it was never open."""
+        if self._watching is not None:
+            await end(self._watching)
         if self._client is None:
             return
         try:
@@ -155,7 +164,9 @@ class Bus:
 
     def _router(self, subscription: Subscription, origin: str, handler: Handler) -> NatsRouter:
         attempts = AttemptsBook(self.client, site=self.site)
-        settlement = Settlement(self.client, subscription, self.publisher, self.letters, attempts)
+        settlement = Settlement(
+            self.client, subscription, self.publisher, self.letters, attempts, pauses=self._pauses
+        )
         router = NatsRouter(middlewares=[settlement])
         # One subscriber a worker, each with one message in hand: max_workers would fetch ahead of its workers.
         for _ in range(subscription.workers):

@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 
+from libs.bus.fencing import Overtaken, working_by
 from libs.bus.pulse import Pulse, clock, felt
 from libs.ending import end
 from libs.errors import Retriable
@@ -31,7 +32,7 @@ T = TypeVar("T")
 log = logger("bus")
 
 
-class ClaimLapsed(Exception):
+class ClaimLapsed(Overtaken):
     """The claim was lost, and the message with it: a successor has it, or will."""
 
 
@@ -72,6 +73,19 @@ class Claim:
         self._lapsed = self._lapsed or self._clock() >= self._good_until
         return self._lapsed
 
+    def check(self) -> None:
+        """Go on only while no successor can have the message; any thread may ask.
+
+        Raises:
+            ClaimLapsed: One may.
+        """
+        if self.lapsed:
+            raise ClaimLapsed
+
+    def lose(self) -> None:
+        """A successor was seen at work."""
+        self._lapsed = True
+
     async def hold(self, work: Coroutine[Any, Any, T]) -> T:
         """Run a handler, and renew the claim while it gives signs of life.
 
@@ -79,7 +93,7 @@ class Claim:
             Retriable: ``handler_stalled``: it was silent for too long, and has ended.
             ClaimLapsed: The process was paused for too long, and the handler has ended.
         """
-        with felt(self.pulse):
+        with felt(self.pulse), working_by(self):
             task = asyncio.create_task(work)
         try:
             while not task.done():

@@ -19,7 +19,6 @@ Invariants:
 
 import asyncio
 import secrets
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -33,7 +32,9 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from contracts.subjects import lease_bucket
 from libs.bus.buckets import read_bucket
+from libs.bus.fencing import Overtaken
 from libs.bus.holders import ProcessId, is_gone, this_process
+from libs.bus.pulse import clock
 from libs.bus.repeating import repeating
 from libs.errors import Retriable
 from libs.telemetry.logs import logger
@@ -51,7 +52,7 @@ _AWAY = (NatsError, OSError, TimeoutError)
 log = logger("leases")
 
 
-class LeaseLost(Retriable):
+class LeaseLost(Retriable, Overtaken):
     """The time is up, or somebody else has taken over: stop, and touch nothing."""
 
     def __init__(self, name: str) -> None:
@@ -111,11 +112,6 @@ def may_take(seen: Seen, nonce: str, now: float, gone: Callable[[ProcessId], boo
     return entry.process is not None and gone(entry.process)
 
 
-def elapsed_s() -> float:
-    """Seconds that go on while the process is stopped or the machine sleeps, and never jump."""
-    return time.clock_gettime(time.CLOCK_BOOTTIME)
-
-
 class Leases:
     """The leases of one site, for one process.
 
@@ -134,7 +130,7 @@ class Leases:
         site: str,
         instance: str,
         lease_s: float = LEASE_S,
-        clock: Callable[[], float] = elapsed_s,
+        clock: Callable[[], float] = clock,
     ) -> None:
         self.lease_s = lease_s
         self.clock = clock
@@ -211,6 +207,10 @@ class Lease:
         if self._left() <= 0:
             raise LeaseLost(self.name)
 
+    def lose(self) -> None:
+        """A successor was seen at work."""
+        self._until = float("-inf")
+
     @asynccontextmanager
     async def held(self) -> AsyncIterator[None]:
         """Wait until the lease can be had, and hold it while the block runs; it may be held again and again.
@@ -285,7 +285,7 @@ class Lease:
         except KeyWrongLastSequenceError:
             seen = await self._leases.look(self.name)
             if seen.entry is None or seen.entry.nonce != self._nonce:
-                self._until = float("-inf")
+                self.lose()
                 return
             # An earlier renewal was stored, and its answer lost.
             await self._put(seen.revision)

@@ -18,6 +18,7 @@ from libs.bus.claims import Claim, ClaimLapsed
 from libs.bus.delivery import delivery_of
 from libs.bus.failures import Bury, Postpone, Redeliver, judge
 from libs.bus.letters import DeadLetters, DeadMessage
+from libs.bus.pauses import PauseWatch
 from libs.bus.publishing import EventPublisher
 from libs.bus.subscription import Subscription
 from libs.telemetry.logs import logger
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
 
     from faststream._internal.basic_types import AsyncFuncAny
     from faststream.message import StreamMessage
+
+STALE_SHARE = 1 / 2
+"""Of the acknowledgement deadline: after a pause of this length a message that lay here is left."""
 
 log = logger("bus")
 
@@ -42,8 +46,11 @@ class Settlement:
         publisher: EventPublisher,
         letters: DeadLetters,
         attempts: AttemptsBook,
+        *,
+        pauses: PauseWatch,
     ) -> None:
         self._client = client
+        self._pauses = pauses
         self.subscription = subscription
         self.publisher = publisher
         self.letters = letters
@@ -63,6 +70,10 @@ class Settlement:
             ack_wait_s=self.subscription.ack_wait_s,
             silence_s=self.subscription.silence_s,
         )
+
+    def may_be_stale(self) -> bool:
+        """Whether a message that is taken up now may have come before a pause that was long enough to lose it."""
+        return self._pauses.was_paused(self.subscription.ack_wait_s * STALE_SHARE)
 
     async def handle_failure(self, raw: Msg, attempts: Attempts, error: BaseException) -> None:
         """Redeliver, postpone or bury, by `judge`."""
@@ -114,7 +125,14 @@ class SettlingMiddleware(BaseMiddleware[Any, Any]):
         self._attempts = Attempts(1)
 
     async def on_receive(self) -> None:
-        """Look how often it was tried. If that cannot be told now, the message is left, and comes again."""
+        """Look how often it was tried. If that cannot be told now, the message is left, and comes again.
+
+        So is one that may have lain here during a pause: a successor may have had it since.
+        """
+        if self.settlement.may_be_stale():
+            log.warning("left_after_a_pause", subject=self.msg.subject)
+            self._claim.lose()
+            raise ClaimLapsed
         try:
             self._attempts = await self.settlement.attempts.of(self.msg)
         except (NatsError, OSError, TimeoutError) as error:

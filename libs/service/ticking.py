@@ -5,6 +5,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
+from libs.bus.fencing import Overtaken, working_by
 from libs.bus.leases import Lease, LeaseLost
 from libs.errors import ChasquiError
 from libs.service.background import background
@@ -44,6 +45,8 @@ async def ticking(
                 await action()
             except ChasquiError as error:
                 log.warning("missed_a_tick", what=what, **error.problem.model_dump())
+            except Overtaken as error:
+                log.warning("overtaken", what=what, evidence=str(error))
             await asyncio.sleep(max(every_s, rest * (time.monotonic() - started)))
 
     async with background(tick() if lease is None else _in_turn(lease, tick)):
@@ -54,6 +57,7 @@ async def _in_turn(lease: Lease, work: Callable[[], Awaitable[None]]) -> None:
     while True:
         try:
             async with lease.held():
-                await work()
+                with working_by(lease):
+                    await work()
         except LeaseLost as lost:
             log.warning("turn_over", **lost.problem.model_dump())

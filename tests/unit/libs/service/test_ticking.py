@@ -2,6 +2,7 @@ import asyncio
 
 import pytest
 
+from libs.bus.fencing import overtaken
 from libs.errors import Retriable
 from libs.service.ticking import ticking
 
@@ -25,6 +26,19 @@ async def test_it_ticks_at_once_and_again_until_the_block_ends() -> None:
 async def test_a_planned_failure_is_tried_again() -> None:
     done = asyncio.Event()
     failures = [Retriable("away", "it is away", "wait")]
+
+    async def tick() -> None:
+        if failures:
+            raise failures.pop()
+        done.set()
+
+    async with ticking(0.001, tick, what="test", lease=None):
+        await asyncio.wait_for(done.wait(), 5)
+
+
+async def test_being_overtaken_is_no_defect() -> None:
+    done = asyncio.Event()
+    failures = [overtaken("a successor took the file away")]
 
     async def tick() -> None:
         if failures:

@@ -9,6 +9,7 @@ from libs.service.ticking import ticking
 from libs.sites.models import Deployment
 from services.verifier.clearing import EVERY_S, Clearer
 from services.verifier.handlers import SUBSCRIPTIONS, VerifierHandlers, subscribe
+from services.verifier.remembering import Memory
 
 
 def runs_at(deployment: Deployment, site: str) -> bool:
@@ -21,7 +22,11 @@ async def compose(runtime: Runtime) -> AsyncIterator[None]:
     """Build the verifier's parts beside the clearing of its BUFFERs."""
     place, bus = runtime.place, runtime.bus
     handlers = VerifierHandlers(
-        place=place, client=bus.client, publisher=bus.publisher, breakers=runtime.breakers()
+        place=place,
+        client=bus.client,
+        publisher=bus.publisher,
+        breakers=runtime.breakers(),
+        memory=Memory(runtime.opsdb, bus.jetstream, place.site),
     )
     subscribe(bus, handlers)
     buffers = place.settings.locations_of(LocationType.BUFFER)

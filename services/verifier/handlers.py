@@ -19,6 +19,7 @@ from libs.service.telling import telling
 from libs.telemetry.logs import logger
 from services.verifier.quarantine import set_aside
 from services.verifier.reading import Reader
+from services.verifier.remembering import Memory
 from services.verifier.sayings import bundle_events, package_event
 
 PATIENCE = 6000
@@ -40,15 +41,23 @@ class VerifierHandlers:
         client: For the progress bucket.
         publisher: Tells of each package as soon as it is read.
         breakers: Of the BUFFERs.
+        memory: Of what was said before.
     """
 
     def __init__(
-        self, *, place: Place, client: Client, publisher: EventPublisher, breakers: Breakers
+        self,
+        *,
+        place: Place,
+        client: Client,
+        publisher: EventPublisher,
+        breakers: Breakers,
+        memory: Memory,
     ) -> None:
         self._place = place
         self._client = client
         self._publisher = publisher
         self._breakers = breakers
+        self._memory = memory
         self._reader = Reader()
 
     async def verify(self, event: TransferCompleted, delivery: DeliveryOf) -> Sequence[Event]:
@@ -58,10 +67,15 @@ class VerifierHandlers:
         root = self._place.disk(event.location).path
         cause = str(delivery.envelope.id)
 
-        async def tell(moved: MovedPackage, verdict: Verdict) -> None:
+        async def tell(moved: MovedPackage, verdict: Verdict) -> Verdict:
+            if isinstance(verdict, Damaged) and verdict.identity is None:
+                before = await self._memory.verdict_of(event, moved)
+                if before is not None:
+                    return before
             await self._publisher.publish([package_event(event, moved, verdict)], causation_id=cause)
             if isinstance(verdict, Damaged):
                 await self._refuse(event, moved, verdict, root)
+            return verdict
 
         facts = {
             "work": "verification",

@@ -15,7 +15,8 @@ from libs.service.telling import Board
 AT_ONCE = 2
 REMEDY = "Nothing to do: this package alone travels again."
 
-Tell = Callable[[MovedPackage, Verdict], Awaitable[None]]
+Tell = Callable[[MovedPackage, Verdict], Awaitable[Verdict]]
+"""Says and does what follows from a verdict, and returns the one that counts."""
 
 
 class Reader:
@@ -37,7 +38,7 @@ class Reader:
         Args:
             transfer: What arrived.
             root: The folder of the BUFFER it arrived in.
-            tell: Says and does what follows from a verdict.
+            tell: Told of each verdict.
             board: Shows the bytes read.
 
         Raises:
@@ -102,8 +103,7 @@ class _Sweep:
             except Retriable as failure:
                 self.failures.append(failure)
                 continue
-            await self._tell(moved, verdict)
-            self._known[moved.package.package_id] = verdict
+            self._known[moved.package.package_id] = await self._tell(moved, verdict)
 
     async def _examined(self, moved: MovedPackage) -> Verdict:
         package = moved.package.package_id

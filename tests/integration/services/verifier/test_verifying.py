@@ -87,7 +87,7 @@ async def test_a_package_that_is_not_there_is_sent_for(road: Road) -> None:
     there, gone = seal_at_telescope(road), seal_at_telescope(road)
     event = arrive(road, there, gone)
     arrived(road, gone.path).unlink()
-    async with road.running(road.centre, "verifier"):
+    async with road.running(road.centre, "projector", "verifier"):
         await say(road, event)
         await road.wait_for(road.centre, BundleReceived)
     [corrupted] = await road.events_of(road.centre, PackageCorrupted)
@@ -132,6 +132,22 @@ async def test_what_arrived_elsewhere_is_left_to_others(road: Road) -> None:
     assert not await road.events_of(road.centre, PackageCorrupted)
 
 
+async def repeated(road: Road, event: TransferCompleted) -> None:
+    """Store an event again, as long after the duplicate window, and wait until the verifier has settled it."""
+    subject, stream = event.subject(road.telescope.site), f"EVENTS_{road.telescope.site}"
+    js = road.client(road.telescope).jetstream()
+    stored = await js.get_last_msg(stream, subject)
+    headers = {key: value for key, value in (stored.headers or {}).items() if not key.startswith("Nats-")}
+    await js.publish(subject, stored.data or b"", headers=headers)
+    async with road.running(road.centre, "projector", "verifier"):
+
+        async def settled() -> bool:
+            info = await js.consumer_info(stream, f"{road.centre.site}_verifier_verify")
+            return not info.num_pending and not info.num_ack_pending
+
+        await road.eventually(settled, what="the repeat to be settled")
+
+
 async def test_a_repeat_says_the_same(road: Road) -> None:
     packages = [seal_at_telescope(road) for _ in range(2)]
     event = arrive(road, *packages)
@@ -140,21 +156,23 @@ async def test_a_repeat_says_the_same(road: Road) -> None:
         await say(road, event)
         await road.wait_for(road.centre, BundleReceived)
     before = await said(road)
-    subject = event.subject(road.telescope.site)
-    js = road.client(road.telescope).jetstream()
-    stored = await js.get_last_msg(f"EVENTS_{road.telescope.site}", subject)
-    headers = {key: value for key, value in (stored.headers or {}).items() if not key.startswith("Nats-")}
-    await js.publish(subject, stored.data or b"", headers=headers)
-    async with road.running(road.centre, "verifier"):
-
-        async def settled() -> bool:
-            info = await js.consumer_info(
-                f"EVENTS_{road.telescope.site}", f"{road.centre.site}_verifier_verify"
-            )
-            return not info.num_pending and not info.num_ack_pending
-
-        await road.eventually(settled, what="the repeat to be settled")
+    await repeated(road, event)
     assert await said(road) == before
+
+
+async def test_a_repeat_after_the_package_left_the_buffer_condemns_nothing(road: Road) -> None:
+    whole, damaged = seal_at_telescope(road), seal_at_telescope(road)
+    event = arrive(road, whole, damaged)
+    flip(arrived(road, damaged.path), 600)
+    async with road.running(road.centre, "projector", "verifier"):
+        await say(road, event)
+        await road.wait_for(road.centre, BundleReceived)
+    before = await said(road)
+    # Archived and cleared meanwhile, as the janitor does.
+    arrived(road, whole.path).unlink()
+    await repeated(road, event)
+    assert await said(road) == before
+    assert not await road.letters(road.centre)
 
 
 async def test_a_site_without_route_of_that_name_still_verifies(road: Road) -> None:

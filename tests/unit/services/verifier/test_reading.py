@@ -99,9 +99,10 @@ async def test_while_one_package_cannot_be_read_the_others_are_read_once(
             raise Retriable("storage_unavailable", "x", "y")
         return examine(root, path, package, **rest)
 
-    async def tell(moved: MovedPackage, verdict: Verdict) -> None:
+    async def tell(moved: MovedPackage, verdict: Verdict) -> Verdict:
         assert verdict == Intact()
         told.append(moved.package.package_id)
+        return verdict
 
     monkeypatch.setattr(reading, "examine", sometimes)
     reader, board, root = Reader(), Board(), tmp_path / "miami-buffer"

@@ -8,15 +8,15 @@ BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint unit integration e2e bench format clean
+.PHONY: help demo test lint unit integration e2e faults faults-short bench format clean
 
 help: ## What can be made
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 demo: $(VENV)/.run ## Carry the example observations from the instrument to the archive and back
 	$(BIN)/chasqui demo $(ARGS)
 
-test: lint unit integration e2e ## Every check and every test
+test: lint unit integration e2e faults-short ## Every check and every test
 
 lint: $(VENV)/.dev ## Style, types and layers
 	$(BIN)/ruff check .
@@ -32,6 +32,12 @@ integration: $(VENV)/.dev ## Tests of each part with real servers
 
 e2e: $(VENV)/.dev ## The whole road in processes of its own, and its faults
 	$(BIN)/pytest tests/e2e -n 2 $(ARGS)
+
+faults: $(VENV)/.dev ## Whatever can go wrong, done to a whole deployment under load; half an hour
+	CHASQUI_FAULTS=long $(BIN)/pytest tests/faults -n 2 --dist loadgroup $(ARGS)
+
+faults-short: $(VENV)/.dev ## A few minutes of the same
+	$(BIN)/pytest tests/faults -n 2 --dist loadgroup $(ARGS)
 
 bench: $(VENV)/.dev ## Figures, each beside a baseline of the same run
 	$(BIN)/python -m benchmarks $(ARGS)

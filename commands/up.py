@@ -12,6 +12,7 @@ from rich.table import Table
 from commands.standing import Standing, keep_temporary_files_in, standing, until_signal
 from libs.sites.credentials import Credentials
 from libs.sites.workdir import Workdir
+from libs.telemetry import logs
 
 
 async def run(
@@ -28,6 +29,7 @@ async def run(
     """
     workdir.create()
     keep_temporary_files_in(workdir.run)
+    logs.configure(style=logs.LogFormat.CONSOLE if console.is_terminal else logs.LogFormat.JSON)
     given = Credentials.from_environment(os.environ)
     async with AsyncExitStack() as stack:
         with console.status("starting servers"):

@@ -11,8 +11,8 @@ from tests.support.road import Road, laid
 from tests.support.servers import TestServers
 
 _RUN = ExitStack()
-SERVERLESS = {"unit", "e2e"}
-"""Folders of tests that need no shared servers: unit tests none at all, end-to-end tests their own."""
+SERVERLESS = {"unit", "e2e", "faults"}
+"""Folders of tests that need no shared servers: unit tests none at all, end-to-end and fault tests their own."""
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -27,6 +27,7 @@ from libs.sites.credentials import Credentials
 from libs.sites.models import S3Location
 from libs.sites.workdir import Workdir, WorkdirLock
 from libs.storage.walk import FoundFile
+from libs.telemetry import logs
 
 TELESCOPE, CENTRE = "chile", "cologne"
 MARKER = "demo"
@@ -73,6 +74,8 @@ async def run(
     journey = Journey(await asyncio.to_thread(read_inputs, inputs), time.monotonic())
     await asyncio.to_thread(prepare, workdir)
     keep_temporary_files_in(workdir.run)
+    workdir.create()
+    logs.configure(to=workdir.logs / "demo.log")  # the screen shows what travels
     tracker = Tracker()
     async with AsyncExitStack() as stack:
         with shown(console, tracker, lambda: journey.headline):

@@ -3,6 +3,7 @@
 import logging
 import sys
 from enum import StrEnum
+from pathlib import Path
 
 import structlog
 
@@ -18,8 +19,8 @@ class LogFormat(StrEnum):
     """For a person at a terminal."""
 
 
-def configure(*, level: str = "INFO", style: LogFormat = LogFormat.JSON) -> None:
-    """Send this process's logs, the libraries' included, to standard error."""
+def configure(*, level: str = "INFO", style: LogFormat = LogFormat.JSON, to: Path | None = None) -> None:
+    """Send this process's logs, the libraries' included, to standard error, or to the end of a file."""
     shared: list[structlog.types.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
@@ -38,7 +39,7 @@ def configure(*, level: str = "INFO", style: LogFormat = LogFormat.JSON) -> None
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,
     )
-    handler = logging.StreamHandler()
+    handler = logging.StreamHandler() if to is None else logging.FileHandler(to, encoding="utf-8")
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],

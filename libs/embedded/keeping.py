@@ -10,13 +10,13 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 from libs.embedded.server import EmbeddedServer
-from libs.ending import end
 from libs.errors import ChasquiError
+from libs.service.background import background
 from libs.telemetry.logs import logger
 
 FIRST_PAUSE_S = 0.25
-LONGEST_PAUSE_S = 30.0
-LIVED_S = 30.0
+LONGEST_PAUSE_S = 10.0
+LIVED_S = 10.0
 """A server that lived for so long is started again at once when it ends."""
 
 log = logger("servers")
@@ -29,11 +29,8 @@ async def kept_running(servers: Sequence[EmbeddedServer]) -> AsyncIterator[None]
     Args:
         servers: Running ones, started in the main thread, in which this runs, too.
     """
-    tasks = [asyncio.create_task(_keep(server)) for server in servers]
-    try:
+    async with background(*(_keep(server) for server in servers)):
         yield
-    finally:
-        await end(*tasks)
 
 
 async def _keep(server: EmbeddedServer) -> None:

@@ -208,8 +208,8 @@ class EmbeddedPostgres(EmbeddedServer):
         """Log in: the generated password proves that it is our server, not one that took the port."""
         try:
             connection = await self._connect()
-        except (OSError, TimeoutError, asyncpg.CannotConnectNowError, asyncpg.InvalidPasswordError):
-            return False
+        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            return False  # it starts, it has just ended, or it is another one
         await connection.close()
         return True
 

@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 
 import asyncpg
@@ -98,9 +99,26 @@ async def test_a_server_that_ends_is_started_again_where_it_was(
         assert address_of(server) == before
 
 
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGQUIT])
+async def test_a_server_that_ends_while_it_is_started_is_started_again(
+    tmp_path: Path, how: signal.Signals
+) -> None:
+    async with EmbeddedPostgres(tmp_path) as server, kept_running([server]):
+        seen: list[int] = []
+        for _ in range(3):
+            seen += server.pids
+            os.kill(server.pids[0], how)
+            await until(partial(others, server, tuple(seen)))
+        await until(lambda: postgres_works(server))
+
+
+async def others(server: EmbeddedServer, pids: tuple[int, ...]) -> bool:
+    return server.running and not {*pids} & {*server.pids}
+
+
 async def anew(server: EmbeddedServer, pids: tuple[int, ...], works: Works) -> bool:
     """Whether other processes than these run, and work; every one of them is another."""
-    return server.running and not {*pids} & {*server.pids} and await works(server)
+    return await others(server, pids) and await works(server)
 
 
 async def test_its_port_is_waited_for(tmp_path: Path) -> None:

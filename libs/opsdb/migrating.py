@@ -56,6 +56,15 @@ async def newest_revision() -> str | None:
     return await asyncio.to_thread(ScriptDirectory(str(STEPS)).get_current_head)
 
 
+async def known_revisions() -> frozenset[str]:
+    """Every step that this release knows."""
+
+    def walk() -> frozenset[str]:
+        return frozenset(script.revision for script in ScriptDirectory(str(STEPS)).walk_revisions())
+
+    return await asyncio.to_thread(walk)
+
+
 async def stored_revision(connection: asyncpg.Connection) -> str | None:
     """The step that the tables are at, in the schema that a connection looks at; None if there is none.
 

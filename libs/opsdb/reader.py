@@ -1,9 +1,9 @@
 """Everybody's way into the ops-db but the projector's: reading, and waiting for the projection."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import asyncpg
 
@@ -11,8 +11,27 @@ from libs.errors import Retriable
 from libs.opsdb.connecting import unavailable_as_retriable
 from libs.opsdb.migrating import quoted
 from libs.opsdb.watching import PositionWatch
+from libs.opsdb.writer import Isolation
 
 _PREFETCH = 500
+
+T = TypeVar("T")
+Connected = asyncpg.pool.PoolConnectionProxy
+
+OUTDATED: tuple[type[Exception], ...] = (
+    asyncpg.InvalidCachedStatementError,
+    asyncpg.OutdatedSchemaCacheError,
+    asyncpg.UndefinedFunctionError,
+    asyncpg.CannotCoerceError,
+    asyncpg.DatatypeMismatchError,
+    asyncpg.InternalServerError,
+)
+"""What a statement that was prepared before the tables were replaced may meet.
+
+Tables that are replaced (`libs.opsdb.upkeep.exchanging`) come with enum types of their own, and a prepared statement
+keeps the types of its parameters and results: an operator between the old and the new type is not there, or the old
+type is not to be found any more (an internal error of PostgreSQL).
+"""
 
 
 @dataclass(frozen=True)
@@ -43,12 +62,14 @@ class OpsDbReader:
     """A pool of read-only connections, and one that listens to the projector.
 
     All methods raise Retriable ``opsdb_unavailable`` while PostgreSQL cannot be reached, and work again by
-    themselves afterwards.
+    themselves afterwards. They go on when the tables are replaced by a rebuild: connections that prepared their
+    statements before are then replaced, too.
     """
 
-    def __init__(self, pool: asyncpg.Pool, watch: PositionWatch) -> None:
+    def __init__(self, pool: asyncpg.Pool, watch: PositionWatch, tables: int | None) -> None:
         self._pool = pool
         self._watch = watch
+        self._tables = tables
 
     @classmethod
     @asynccontextmanager
@@ -73,8 +94,10 @@ class OpsDbReader:
             with unavailable_as_retriable():
                 pool = await asyncpg.create_pool(dsn, min_size=1, max_size=most, server_settings=settings)
             stack.callback(pool.terminate)
+            with unavailable_as_retriable():
+                tables = await pool.fetchval(_TABLES)
             watch = await stack.enter_async_context(PositionWatch.open(dsn, schema, settings))
-            yield cls(pool, watch)
+            yield cls(pool, watch, tables)
 
     async def position(self, stream: str) -> int:
         """The last applied sequence of a stream; 0 before the first."""
@@ -107,23 +130,20 @@ class OpsDbReader:
 
     async def fetch(self, query: str, *arguments: object) -> list[asyncpg.Record]:
         """The rows of a query."""
-        with unavailable_as_retriable():
-            return await self._pool.fetch(query, *arguments)
+        return await self._ask(lambda connection: connection.fetch(query, *arguments))
 
     async def fetchrow(self, query: str, *arguments: object) -> asyncpg.Record | None:
         """The first row of a query, if it has any."""
-        with unavailable_as_retriable():
-            return await self._pool.fetchrow(query, *arguments)
+        return await self._ask(lambda connection: connection.fetchrow(query, *arguments))
 
     async def fetchval(self, query: str, *arguments: object) -> Any:  # noqa: ANN401 - of the column's type
         """The first column of the first row of a query; None without a row."""
-        with unavailable_as_retriable():
-            return await self._pool.fetchval(query, *arguments)
+        return await self._ask(lambda connection: connection.fetchval(query, *arguments))
 
     async def iterate(self, query: str, *arguments: object) -> AsyncIterator[asyncpg.Record]:
         """The rows of a query, however many, a few hundred in memory at a time."""
         with unavailable_as_retriable():
-            async with self._pool.acquire() as connection, connection.transaction():
+            async with self._transaction("read_committed") as connection:
                 async for row in connection.cursor(query, *arguments, prefetch=_PREFETCH):
                     yield row
 
@@ -131,11 +151,47 @@ class OpsDbReader:
     async def snapshot(self, stream: str) -> AsyncIterator[Snapshot]:
         """A view in which several queries see the same state, and how far it has applied a stream."""
         with unavailable_as_retriable():
-            async with (
-                self._pool.acquire() as connection,
-                connection.transaction(isolation="repeatable_read", readonly=True),
-            ):
+            async with self._transaction("repeatable_read") as connection:
                 position = await connection.fetchval(
                     "SELECT COALESCE(max(sequence), 0) FROM stream_position WHERE stream = $1", stream
                 )
                 yield Snapshot(position, connection)
+
+    async def _ask(self, ask: Callable[[Connected], Awaitable[T]]) -> T:
+        """Ask a single query, again if its statement is outdated. It reads only, so that twice does no harm."""
+        with unavailable_as_retriable():
+            try:
+                async with self._pool.acquire() as connection:
+                    return await ask(connection)
+            except OUTDATED:
+                await self._pool.expire_connections()
+                async with self._pool.acquire() as connection:
+                    return await ask(connection)
+
+    @asynccontextmanager
+    async def _transaction(self, isolation: Isolation) -> AsyncIterator[Connected]:
+        """A transaction in which the tables are not replaced, with a connection that knows them."""
+        async with AsyncExitStack() as stack:
+            while True:
+                known = self._tables
+                connection = await stack.enter_async_context(self._pool.acquire())
+                await stack.enter_async_context(connection.transaction(isolation=isolation, readonly=True))
+                # Before the transaction's view is made: else it could be one from before an exchange that it
+                # waited for, and see the new tables as they were then, behind the old ones.
+                await connection.execute("LOCK TABLE stream_position IN ACCESS SHARE MODE")
+                if await self._is_known(connection, known):
+                    break
+                await stack.pop_all().aclose()
+            yield connection
+
+    async def _is_known(self, connection: Connected, known: int | None) -> bool:
+        """Whether the tables are those of when the connection was taken; if not, the next one taken is new."""
+        tables = await connection.fetchval(_TABLES)
+        if tables != self._tables:
+            self._tables = tables
+            await self._pool.expire_connections()
+        return bool(tables == known)
+
+
+_TABLES = "SELECT to_regclass('stream_position')::oid"
+"""Another number once the tables were replaced."""

@@ -1,5 +1,7 @@
 """Whether the log is there from the first event to where the tables are."""
 
+import asyncio
+import time
 from collections.abc import Mapping, Sequence
 
 from nats.aio.client import Client
@@ -10,6 +12,9 @@ from nats.js.errors import NotFoundError
 from libs.bus.connection import unavailable
 from libs.errors import Permanent, Retriable
 from libs.opsdb.rebuild import LogStream
+
+_RESTART_S = 60.0
+_AGAIN_S = 0.5
 
 
 async def require_whole(nc: Client, streams: Sequence[LogStream], upto: Mapping[str, int]) -> None:
@@ -40,18 +45,22 @@ async def require_whole(nc: Client, streams: Sequence[LogStream], upto: Mapping[
 
 
 async def state_of(nc: Client, stream: LogStream) -> StreamState | None:
-    """What the server knows of a stream; None if it is not there.
+    """What the server knows of a stream; None if it is not there. A server that restarts is waited for.
 
     Raises:
         Retriable: ``bus_unavailable``.
     """
     js = nc.jetstream(domain=stream.domain) if stream.domain else nc.jetstream()
-    try:
-        return (await js.stream_info(stream.name)).state
-    except NotFoundError:
-        return None
-    except (NatsError, TimeoutError) as error:
-        raise unavailable(str(nc.connected_url), error) from error
+    deadline = time.monotonic() + _RESTART_S
+    while True:
+        try:
+            return (await js.stream_info(stream.name)).state
+        except NotFoundError:
+            return None
+        except (NatsError, TimeoutError) as error:
+            if nc.is_closed or time.monotonic() > deadline:
+                raise unavailable(str(nc.connected_url), error) from error
+        await asyncio.sleep(_AGAIN_S)
 
 
 def _require(name: str, last: int, state: StreamState) -> None:

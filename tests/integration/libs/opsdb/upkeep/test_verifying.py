@@ -4,57 +4,28 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-import asyncpg
 import pytest
 
 from contracts.subjects import events_stream
 from libs.errors import ChasquiError, Permanent, Retriable, UserError
-from libs.opsdb.reader import OpsDbReader
 from libs.opsdb.rebuild import LogStream
 from libs.opsdb.upkeep.claim import claimed
 from libs.opsdb.upkeep.comparing import Kind
 from libs.opsdb.upkeep.progress import Progress, Stage
-from libs.opsdb.upkeep.verifying import Verified, verify
+from libs.opsdb.upkeep.verifying import verify
 from libs.service.service import Place
 from tests.support.histories.logs import eventful, log
 from tests.support.published import publish
 from tests.support.road import Road
+from tests.support.upkeep import applied, doomed, execute, leftovers, verified
 
 pytestmark = pytest.mark.integration
-
-
-def streams(place: Place) -> list[LogStream]:
-    return [LogStream(name) for name in place.streams]
-
-
-async def verified(road: Road, place: Place) -> Verified:
-    return await verify(road.client(place), place.opsdb_writer_dsn(), streams(place))
 
 
 async def refused(road: Road, place: Place) -> str:
     with pytest.raises(ChasquiError) as told:
         await verified(road, place)
     return told.value.problem.code
-
-
-async def applied(place: Place, last: dict[str, int]) -> None:
-    async with OpsDbReader.open(place.opsdb_dsn()) as reader:
-        for stream, sequence in last.items():
-            await reader.wait_applied(stream, sequence, timeout=60)
-
-
-async def execute(place: Place, *statements: str) -> None:
-    connection = await asyncpg.connect(place.opsdb_writer_dsn())
-    try:
-        for statement in statements:
-            await connection.execute(statement)
-    finally:
-        await connection.close()
-
-
-async def schemas(road: Road, place: Place) -> set[str]:
-    rows = await road.query(place, "SELECT nspname FROM pg_namespace WHERE nspname LIKE 'chasqui%'")
-    return {row["nspname"] for row in rows}
 
 
 @asynccontextmanager
@@ -70,10 +41,10 @@ async def test_equal_and_different(road: Road) -> None:
     place = road.telescope
     told: list[Progress] = []
     async with projected(road) as last:
-        found = await verify(road.client(place), place.opsdb_writer_dsn(), streams(place), tell=told.append)
+        found = await verified(road, place, told.append)
         assert (found.differences, found.positions) == ((), last)
         assert found.events == sum(last.values())
-        assert await schemas(road, place) == set()
+        assert await leftovers(road, place) == set()
         assert {one.stage for one in told} >= {Stage.FOLDING, Stage.COMPARING, Stage.DROPPING}
 
         await execute(
@@ -86,7 +57,7 @@ async def test_equal_and_different(road: Road) -> None:
         assert {one.table for one in found.differences} == {"raw_data_file", "staging_job", "site"}
         [extra] = next(one.samples for one in found.differences if one.table == "site")
         assert (extra.kind, extra.key) == (Kind.ONLY_IN_FIRST, {"name": "atlantis"})
-        assert await schemas(road, place) == set()
+        assert await leftovers(road, place) == set()
 
 
 async def test_while_events_pour_in(road: Road) -> None:
@@ -134,7 +105,7 @@ async def test_one_at_a_time_and_a_dead_one_holds_nobody_up(road: Road) -> None:
             "CREATE SCHEMA chasqui_replaced_public",
         )
         assert (await verified(road, place)).differences == ()
-        assert await schemas(road, place) == set()
+        assert await leftovers(road, place) == set()
 
 
 async def test_an_interrupted_one_leaves_nothing(road: Road) -> None:
@@ -146,13 +117,25 @@ async def test_an_interrupted_one_leaves_nothing(road: Road) -> None:
             folding.set()
 
     async with projected(road):
-        work = verify(road.client(place), place.opsdb_writer_dsn(), streams(place), tell=tell)
-        running = asyncio.create_task(work)
+        running = asyncio.create_task(verified(road, place, tell))
         await asyncio.wait_for(folding.wait(), 60)
         running.cancel()
         await asyncio.wait([running])
         assert running.cancelled()
-        assert await schemas(road, place) == set()
+        assert await leftovers(road, place) == set()
+
+
+@pytest.mark.parametrize("stage", [Stage.FOLDING, Stage.COMPARING])
+async def test_a_killed_one_is_cleared_away_by_the_next(road: Road, stage: Stage) -> None:
+    place = road.telescope
+    async with projected(road):
+        process = doomed(place, "verify", stage)
+        await asyncio.to_thread(process.join, 100)
+        assert process.exitcode == -9
+        assert await leftovers(road, place) == {"chasqui_beside_public"}
+        found = await verified(road, place)
+        assert found.differences == ()
+        assert await leftovers(road, place) == set()
 
 
 async def test_a_log_that_is_not_whole_is_no_proof(road: Road) -> None:
@@ -178,7 +161,7 @@ async def test_a_log_that_is_not_whole_is_no_proof(road: Road) -> None:
         await js.publish("elsewhere", b"")
     await js.purge_stream(other, seq=3)
     assert await refused(road, place) == "log_incomplete"
-    assert await schemas(road, place) == set()
+    assert await leftovers(road, place) == set()
 
 
 async def test_tables_of_another_release(road: Road) -> None:

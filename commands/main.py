@@ -473,6 +473,40 @@ def config_check(
     raise typer.Exit(exit_code(report))
 
 
+@opsdb_app.command("rebuild")
+def opsdb_rebuild(
+    site: SiteOption = None,
+    config: ServersOption = None,
+    keep_old: Annotated[
+        bool,
+        typer.Option("--keep-old", help="Leave the old tables in a schema of their own, whose name is told."),
+    ] = False,
+    patience: Annotated[
+        float,
+        typer.Option(min=0, help="Seconds to try to exchange tables that somebody uses without a pause."),
+    ] = 600.0,
+    workdir: WorkdirOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Make the ops-db anew: fold the log from its first event, and put the result in the place of the live tables.
+
+    The site works on. The log is folded beside the live tables, which takes as much room as they do; then both are
+    exchanged in one transaction, for which readers and the projector wait a fraction of a second. Nothing is lost
+    or applied twice. Killed at any point, the ops-db is the old one or the new one, and the next run removes the
+    rest.
+
+    Use it when chasqui opsdb verify finds differences, when somebody wrote to the tables, or after an upgrade whose
+    notes ask for it: tables of an older release are made those of this one.
+
+    chasqui opsdb rebuild                               every running site
+
+    chasqui opsdb rebuild --site chile --keep-old       one, keeping what it had
+    """
+    from commands.opsdb import Where, rebuild
+
+    _run(rebuild(Where(_workdir(workdir), config, site), keep=keep_old, patience_s=patience, as_json=as_json))
+
+
 @opsdb_app.command("verify")
 def opsdb_verify(
     site: SiteOption = None,

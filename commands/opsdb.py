@@ -1,9 +1,10 @@
-"""``chasqui opsdb``: proving that the ops-db equals the log."""
+"""``chasqui opsdb``: proving that the ops-db equals the log, and making it anew from it."""
 
 import json
+import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +16,13 @@ from rich.text import Text
 
 from commands.reaching import places_of
 from commands.run import place_of
+from commands.wording import duration
 from libs.bus.connection import connect
 from libs.opsdb.rebuild import LogStream
 from libs.opsdb.upkeep.comparing import Difference, Kind, RowDifference
 from libs.opsdb.upkeep.progress import Progress as Told
 from libs.opsdb.upkeep.progress import Stage, Tell
+from libs.opsdb.upkeep.replacing import Replaced, replace
 from libs.opsdb.upkeep.verifying import Verified
 from libs.opsdb.upkeep.verifying import verify as verify_tables
 from libs.service.service import Place
@@ -86,6 +89,66 @@ async def verify(where: Where, *, samples: int, as_json: bool = False, console: 
         text = json.dumps({site: verified_as_json(one) for site, one in found.items()})
         console.print(text, soft_wrap=True, markup=False, highlight=False)
     return 1 if any(one.differences for one in found.values()) else 0
+
+
+async def rebuild(
+    where: Where,
+    *,
+    keep: bool = False,
+    patience_s: float,
+    as_json: bool = False,
+    console: Console | None = None,
+) -> int:
+    """Fold each ops-db anew from the log, and put it in the place of the live one.
+
+    Args:
+        where: Which ones.
+        keep: Whether the tables that are replaced stay, in a schema of their own.
+        patience_s: For how long to try to exchange tables that somebody uses without a pause.
+        as_json: One JSON object by site in the place of words.
+        console: Where to show it.
+
+    Returns:
+        0.
+
+    Raises:
+        ChasquiError: One cannot be replaced; it is then as it was. See `libs.opsdb.upkeep.replacing.replace`.
+    """
+    console = console or Console()
+    done: dict[str, dict[str, Any]] = {}
+    for place in where.places():
+        begun = time.monotonic()
+        async with _looking_on(place, quiet=as_json) as (client, tell):
+            replaced = await replace(
+                client,
+                place.opsdb_writer_dsn(),
+                _log_of(place),
+                reader=place.settings.opsdb.reader,
+                keep=keep,
+                patience_s=patience_s,
+                tell=tell,
+            )
+        seconds = time.monotonic() - begun
+        done[place.site] = {**asdict(replaced), "seconds": round(seconds, 3)}
+        if not as_json:
+            console.print(render_replaced(place.site, replaced, seconds))
+    if as_json:
+        console.print(json.dumps(done), soft_wrap=True, markup=False, highlight=False)
+    return 0
+
+
+def render_replaced(site: str, replaced: Replaced, seconds: float) -> RenderableType:
+    """What was done at a site, for a person."""
+    text = (
+        f"{site}: rebuilt from {replaced.events} events in {duration(seconds)} "
+        f"({replaced.events / seconds:.0f} events/s); readers waited for {duration(replaced.held_s)}"
+    )
+    lines = [Text(text, style="green")]
+    if replaced.kept:
+        lines.append(
+            Text(f'The old tables are in the schema "{replaced.kept}"; DROP SCHEMA … CASCADE removes them.')
+        )
+    return Group(*lines)
 
 
 def render(site: str, verified: Verified) -> RenderableType:

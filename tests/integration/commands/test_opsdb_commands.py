@@ -8,9 +8,10 @@ from pathlib import Path
 
 import asyncpg
 import pytest
+import yaml
 from rich.console import Console
 
-from commands.opsdb import Where, verify
+from commands.opsdb import Where, rebuild, verify
 from libs.errors import UserError
 from libs.opsdb.reader import OpsDbReader
 from libs.sites.running import Running, announced
@@ -90,7 +91,55 @@ async def test_verify(road: Road, tmp_path: Path) -> None:
         assert row["columns"]["description"]["opsdb"] == "[red]\n"
 
 
+async def test_rebuild(road: Road, tmp_path: Path) -> None:
+    here, there = road.telescope.site, road.centre.site
+    async with up(road, tmp_path) as workdir:
+        writer = await asyncpg.connect(road.telescope.opsdb_writer_dsn())
+        await writer.execute("DELETE FROM unfiled_file")
+        await writer.close()
+        assert await verify(Where(workdir, site=here), samples=1, console=paper()) == 1
+
+        shown, data = paper(), paper()
+        assert await rebuild(Where(workdir), keep=True, patience_s=60, console=shown) == 0
+        for words in (
+            f"{here}: rebuilt from ",
+            f"{there}: rebuilt from ",
+            "events/s",
+            '"chasqui_kept_public_',
+        ):
+            assert words in written(shown), words
+        assert await rebuild(Where(workdir, site=here), patience_s=60, console=data, as_json=True) == 0
+        [done] = json.loads(written(data)).values()
+        assert done["kept"] is None
+        assert done["events"] == sum(done["positions"].values()) > 0
+        assert await verify(Where(workdir), samples=1, console=paper()) == 0
+
+
 async def test_nothing_runs_there(tmp_path: Path) -> None:
+    nowhere = Where(Workdir(tmp_path))
+    for work in (
+        verify(nowhere, samples=5, console=paper()),
+        rebuild(nowhere, patience_s=1, console=paper()),
+    ):
+        with pytest.raises(UserError) as told:
+            await work
+        assert told.value.problem.code == "not_running"
+
+
+async def test_a_deployment_of_real_servers(
+    road: Road, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Found by its file and the environment, as on a machine without `up`."""
+    place = road.centre
+    config = tmp_path / "deployment.yaml"
+    alone = {"sites": {place.site: place.settings}, "routes": {}, "instruments": {}}
+    written_down = place.deployment.model_copy(update=alone).model_dump(mode="json", exclude_none=True)
+    config.write_text(yaml.safe_dump(written_down))
+    for name, value in place.credentials._values.items():
+        monkeypatch.setenv(name, value)
+    shown = paper()
+    assert await verify(Where(Workdir(tmp_path), config), samples=5, console=shown) == 0
+    assert f"{place.site}: " in written(shown)
     with pytest.raises(UserError) as told:
-        await verify(Where(Workdir(tmp_path)), samples=5, console=paper())
-    assert told.value.problem.code == "not_running"
+        await verify(Where(Workdir(tmp_path), config, "mars"), samples=5, console=paper())
+    assert told.value.problem.code == "unknown_site"

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from contracts.states import FileState, PackageState, WorkState
@@ -28,6 +28,9 @@ Rows = dict[tuple[str, tuple[object, ...]], dict[str, Any]]
 
 INSTANTS = [datetime(2026, 1, 1, tzinfo=UTC) + timedelta(seconds=n) for n in range(4)]
 IDS = [UUID(int=n) for n in range(1, 4)]
+
+UNHURRIED = settings(deadline=None)
+"""How long an example takes depends on what else the machine does."""
 
 
 class Model:
@@ -204,17 +207,20 @@ ANY_CHANGE = st.one_of(
 )
 
 
+@UNHURRIED
 @given(st.lists(ANY_CHANGE, max_size=40), st.lists(st.integers(1, 12), max_size=6))
 def test_any_cut_has_the_effect_of_single_changes(changes: list[Change], lengths: list[int]) -> None:
     assert coalesced(cut(changes, lengths)) == one_by_one(changes)
 
 
+@UNHURRIED
 @given(st.integers(0, 1000), st.lists(st.integers(1, 60), max_size=8))
 def test_plausible_histories_too(seed: int, lengths: list[int]) -> None:
     changes = [change for h in log(eventful(2, seed), seed) for change in fold(h.envelope, h.event)]
     assert coalesced(cut(changes, lengths)) == one_by_one(changes)
 
 
+@UNHURRIED
 @given(st.lists(file_changes(), max_size=12))
 def test_coalescing_leaves_the_changes_as_they_were(changes: list[Change]) -> None:
     assert coalesced([changes]) == coalesced([changes])

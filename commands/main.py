@@ -40,6 +40,10 @@ breaker_app = typer.Typer(
     help="Circuit breakers: what is given a rest because it failed again and again.", no_args_is_help=True
 )
 app.add_typer(breaker_app, name="breaker")
+hold_app = typer.Typer(
+    help="Holds: what is kept from deletion, whatever retention and full disks say.", no_args_is_help=True
+)
+app.add_typer(hold_app, name="hold")
 events_app = typer.Typer(
     help="The event log in the archive: chasqui events export, verify and restore.", no_args_is_help=True
 )
@@ -449,6 +453,69 @@ def events_verify(
 
     wanted = Wanted((config or DEMO_CONFIG).absolute(), streams=tuple(stream or ()))
     _run(check(wanted, _workdir(workdir), Console(stderr=True), as_json=as_json))
+
+
+@hold_app.command("place")
+def hold_place(
+    reason: Annotated[
+        str, typer.Option("--reason", help="Why: whoever finds it later must be able to decide.")
+    ],
+    location: Annotated[str | None, typer.Option(help="Everything at this data location.")] = None,
+    instrument: Annotated[str | None, typer.Option(help="Everything of this instrument.")] = None,
+    observation: Annotated[str | None, typer.Option(help="Everything of this observation (its id).")] = None,
+    package: Annotated[str | None, typer.Option(help="This package and the files in it (its id).")] = None,
+    file: Annotated[str | None, typer.Option(help="This file and the package it is in (its id).")] = None,
+    site: Annotated[str | None, typer.Option("--site", help="Place it at this site.")] = None,
+    workdir: WorkdirOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Keep copies from deletion until the hold is released, however old they are and however full the disk is.
+
+    It is an event: every site keeps what it names as soon as the event is there, and tells when it is, at once or
+    after the link was mended. A site that is cut off does not know of it yet, and goes on deleting what its
+    retention allows: place the hold there, too (--site), if you can reach it.
+
+    chasqui hold place --instrument sky-camera --reason "flat fields are being redone"
+    """
+    from commands.hold import Named, place
+
+    named = Named(location, instrument, observation, package, file)
+    _run(place(_workdir(workdir), named, reason, site=site, as_json=as_json))
+
+
+@hold_app.command("release")
+def hold_release(
+    hold: Annotated[str, typer.Argument(help="The id of the hold, as chasqui hold list shows it.")],
+    reason: Annotated[str, typer.Option("--reason", help="Why it is no longer needed.")],
+    site: Annotated[str | None, typer.Option("--site", help="Release it at this site.")] = None,
+    workdir: WorkdirOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Let retention decide again; another hold on the same copies still keeps them.
+
+    A site that is cut off keeps them until it hears of it.
+
+    chasqui hold release 5b0e7c1e-... --reason "they are done"
+    """
+    from commands.hold import release
+
+    _run(release(_workdir(workdir), hold, reason, site=site, as_json=as_json))
+
+
+@hold_app.command("list")
+def hold_list(
+    site: SiteOption = None,
+    everything: Annotated[bool, typer.Option("--all", help="Those that were released, too.")] = False,
+    workdir: WorkdirOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show what is held, since when, by whom and why, and which sites know of it.
+
+    chasqui hold list --all
+    """
+    from commands.hold import show
+
+    _run(show(_workdir(workdir), site=site, everything=everything, as_json=as_json))
 
 
 @config_app.command("check")

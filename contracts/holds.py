@@ -19,6 +19,21 @@ class HoldScope(Message):
     target: str = Field(min_length=1, max_length=250)
 
 
+class PlaceHold(Message):
+    """What an operator asks for: that no copy within a scope is deleted."""
+
+    scope: HoldScope
+    reason: str = Field(min_length=1, max_length=1000)
+    placed_by: str = Field(min_length=1, max_length=250)
+
+
+class ReleaseHold(Message):
+    """What an operator asks for: that a hold stands no more."""
+
+    reason: str = Field(min_length=1, max_length=1000)
+    released_by: str = Field(min_length=1, max_length=250)
+
+
 class HoldPlaced(Event):
     """Somebody wants these copies to stay, whatever retention and disk pressure say."""
 

@@ -2,7 +2,7 @@
 
 Hears nothing of the log by durable consumers. Answers from ops-db (with the role that can only read), forwards
 filing requests to the site's filing service over NATS, shows the live page, and says StagingRequested and
-StagingReleased for those who ask for archived data.
+StagingReleased for those who ask for archived data, HoldPlaced and HoldReleased for those who want copies to stay.
 
 There is no authentication in this step: it listens on 127.0.0.1 unless the deployment file says otherwise. Put
 a proxy that knows its users in front of it before it listens elsewhere. It defends a local listener against

@@ -24,6 +24,7 @@ _STATUS: Final = {
     "unknown_raw_data_package": 404,
     "unknown_data_transfer_package": 404,
     "unknown_staging_job": 404,
+    "unknown_hold": 404,
     "unknown_ids": 404,
     "no_preview": 404,
     "method_not_allowed": 405,

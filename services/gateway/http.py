@@ -9,6 +9,7 @@ from services.gateway import (
     catalogue_routes,
     feed_routes,
     filing,
+    hold_routes,
     insight_routes,
     pages,
     pictures,
@@ -17,6 +18,7 @@ from services.gateway import (
 from services.gateway.answers import answer_errors
 from services.gateway.feed import Feed
 from services.gateway.guarding import Guard
+from services.gateway.holds import HoldDesk
 from services.gateway.knowing import Knowing
 from services.gateway.staging import Staging
 
@@ -38,6 +40,7 @@ def application(place: Place, bus: Bus, knowing: Knowing, feed: Feed) -> FastAPI
     app.include_router(catalogue_routes.router(knowing))
     app.include_router(pictures.router(pictures.Pictures(knowing, place.previews)))
     app.include_router(staging_routes.router(Staging(place, knowing, bus.client, bus.publisher)))
+    app.include_router(hold_routes.router(HoldDesk(place, knowing, bus.client, bus.publisher)))
     app.include_router(insight_routes.router(place, bus.client, knowing))
     app.include_router(feed_routes.router(feed))
     app.include_router(pages.router(pages.load_page()))

@@ -15,6 +15,7 @@ from libs.packaging import (
     sealed_size,
     write_bag,
 )
+from libs.packaging.faults import storage_errors
 from libs.storage.disk import measure_space
 from libs.storage.paths import resolve_inside
 from libs.telemetry.logs import logger
@@ -66,7 +67,7 @@ def build(order: Order, progress: Callable[[int], None], cancelled: CancelSignal
         PayloadChanged: Files are not what was scanned.
         PackageDiffers: It was sealed before, and would be another one now; what stands there was left alone.
         PackagingCancelled: `cancelled` was set.
-        Retriable: ``location_missing``, ``disk_full``, or as `write_bag`.
+        Retriable: ``location_missing``, ``disk_full``, ``storage_unavailable``, or as `write_bag`.
     """
     if not order.buffer.is_dir():
         raise Retriable(
@@ -78,7 +79,8 @@ def build(order: Order, progress: Callable[[int], None], cancelled: CancelSignal
     if standing is not None:
         return standing
     require_room(order.buffer, size)
-    destination.parent.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
+    with storage_errors(order.buffer):
+        destination.parent.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
     return write_bag(
         order.source,
         order.files,

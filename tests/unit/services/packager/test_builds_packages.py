@@ -101,6 +101,13 @@ def test_a_buffer_that_is_not_mounted_is_waited_for(order: Order, tmp_path: Path
     assert waits.value.problem.code == "location_missing"
 
 
+def test_a_buffer_in_which_no_folder_can_be_made_is_waited_for(order: Order) -> None:
+    (order.buffer / order.path.split("/", 1)[0]).write_text("in the way")
+    with pytest.raises(Retriable) as waits:
+        build(order, heard, NEVER)
+    assert waits.value.problem.code == "storage_unavailable"
+
+
 def test_a_full_buffer_is_told_with_numbers(order: Order, monkeypatch: pytest.MonkeyPatch) -> None:
     free = measure_space(order.buffer).free
     require_room(order.buffer, 1)

@@ -5,6 +5,7 @@ last ones back. Nothing is lost by that, since the log is the truth and the posi
 transaction: what was taken back is folded again. The tables are never inconsistent.
 """
 
+import asyncio
 import hashlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -88,6 +89,13 @@ class OpsDbWriter:
         """
         with unavailable_as_retriable():
             return await apply(self._connection, batch)
+
+    async def lost(self) -> None:
+        """Return when the connection is gone: the last commits may have been taken back since."""
+        gone = asyncio.Event()
+        self._connection.add_termination_listener(lambda _: gone.set())
+        if not self._connection.is_closed():
+            await gone.wait()
 
     @asynccontextmanager
     async def transaction(self, isolation: Isolation) -> AsyncIterator[asyncpg.Connection]:

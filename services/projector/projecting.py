@@ -135,6 +135,7 @@ class Projector:
             for stream in self._streams:
                 tasks.create_task(self._read(stream, positions.get(stream.name, 0) + 1, runs))
             tasks.create_task(self._write(writer, runs))
+            tasks.create_task(_end_with(writer))
 
     async def _read(self, stream: LogStream, start: int, runs: asyncio.Queue[_Run]) -> None:
         batches = read_batches(
@@ -179,6 +180,14 @@ class Projector:
             reason=problem.reason,
         )
         await self._on_unreadable(message, problem)
+
+
+async def _end_with(writer: OpsDbWriter) -> None:
+    """Begin anew when the connection is lost, though nothing is to be written: tables may be behind by then."""
+    await writer.lost()
+    raise Retriable(
+        "opsdb_unavailable", "the connection to the ops-db was lost", "Nothing: it is opened again by itself."
+    )
 
 
 def _message_of(runs: Sequence[_Run], position: Position) -> StoredMessage:

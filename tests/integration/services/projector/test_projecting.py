@@ -118,6 +118,32 @@ async def test_it_goes_on_after_its_connection_was_cut(road: Road) -> None:
     assert await compare(dsn, "public", "rebuilt") == []
 
 
+async def test_what_a_crash_took_back_is_folded_again_though_nothing_new_comes(road: Road) -> None:
+    projector = projector_at(road, road.telescope)
+    writing = asyncio.create_task(projector.run())
+    try:
+        last = await publish(road, log(eventful(3, 5), 5))
+        await applied(road.telescope, last)
+        await _take_everything_back(road)
+        await _cut(road)
+        # It is at rest: neither stream brings anything that could tell it.
+        await road.eventually(lambda: projector.progress.events > sum(last.values()))
+        await applied(road.telescope, last)
+    finally:
+        writing.cancel()
+        await asyncio.wait([writing])
+
+
+async def _take_everything_back(road: Road) -> None:
+    """What a crash of PostgreSQL may do to commits that are not on disk yet."""
+    admin = await asyncpg.connect(road.telescope.opsdb_writer_dsn())
+    tables = await admin.fetch(
+        "SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename <> 'alembic_version'"
+    )
+    await admin.execute(f"TRUNCATE {', '.join(row['tablename'] for row in tables)}")
+    await admin.close()
+
+
 async def _cut(road: Road) -> None:
     admin = await asyncpg.connect(road.telescope.opsdb_writer_dsn())
     cut = await admin.fetch(

@@ -22,7 +22,7 @@ class RawDataPackage(WithProblem, Base):
         provenance: As `contracts.packages.Provenance`.
         verified_at: When it was first verified at a destination.
         archived_at: When it was first proven to be in an archive.
-        data_transfer_package_id: The bundle it was put in last.
+        data_transfer_package_id: The bundle it was put in last at the site where it was sealed.
         problem_at: Time of the event that last set or cleared the problem; `problem_by` is that event's id.
             An archived package has no problem.
     """

@@ -125,6 +125,8 @@ def _at_destination(observation: Observation, chance: random.Random) -> Iterator
         yield from mishaps.keeping(observation)
     if _now_and_then(chance):
         yield road.ORIGIN, road.source_cleared(observation)
+    if _now_and_then(chance):
+        yield mishaps.repaired_by_relay(observation)
     for some in (
         care.holding(observation),
         care.clearing(observation),

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 from contracts.base import derived_id
-from contracts.bundles import BundleForwarded
+from contracts.bundles import BundleForwarded, SealReason
 from contracts.copies import CopyDeleted, CopyRef, CopyScrubbed, DeletionRefused, RefusedCopy
 from contracts.deployment import (
     DeploymentApplied,
@@ -146,6 +146,14 @@ def forwarded(observation: Observation) -> Step:
         size=observation.record.size,
         packages=observation.bundle,
     )
+
+
+def repaired_by_relay(observation: Observation) -> Step:
+    """A relay sends a damaged package again, in a bundle of its own."""
+    again = road.bundled(observation)
+    own = derived_id("data_transfer_package", "relay", observation.package_id)
+    update = {"bundle_id": own, "origin": road.DESTINATION, "reason": SealReason.REPAIR}
+    return road.DESTINATION, again.model_copy(update=update)
 
 
 def staging(observation: Observation, *, fails: bool) -> Iterator[Step]:

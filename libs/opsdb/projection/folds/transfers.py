@@ -31,12 +31,17 @@ def bundle_sealed(told: Envelope, event: BundleSealed) -> list[Change]:
         "state": WorkState.PENDING,
         "sealed_at": told.time,
     }
-    packages = [(bundled.package.package_id, bundled.attempt) for bundled in event.packages]
+    packages = [bundled.package for bundled in event.packages]
+    # A relay puts damaged packages into bundles of its own: which one came last, its stream does not say.
+    sealed_here = [package.package_id for package in packages if package.provenance.site == told.site]
     travels = {"data_transfer_package_id": bundle}
+    attempts = [
+        ((bundle, bundled.package.package_id), {"attempt": bundled.attempt}) for bundled in event.packages
+    ]
     return [
         one(DATA_TRANSFER_PACKAGE, (bundle,), columns),
-        Upsert(RAW_DATA_PACKAGE, [((package,), travels) for package, _ in packages]),
-        Upsert(BUNDLED_PACKAGE, [((bundle, package), {"attempt": n}) for package, n in packages]),
+        Upsert(RAW_DATA_PACKAGE, [((package,), travels) for package in sealed_here]),
+        Upsert(BUNDLED_PACKAGE, attempts),
     ]
 
 

@@ -136,3 +136,13 @@ def test_versioned_columns_are_told_all_together_and_as_null_where_they_are_void
                 assert set(values) >= set(group.all) or not set(values) & set(group.all)
                 if group.void_in is not None and values.get("state") == group.void_in:
                     assert [values[column] for column in group.columns] == [None] * len(group.columns)
+
+
+def test_a_package_is_in_the_bundle_of_the_site_that_sealed_it_whatever_relays_say() -> None:
+    here, there = (
+        changes_of((road.ORIGIN, road.bundled(OBSERVATION))),
+        changes_of(mishaps.repaired_by_relay(OBSERVATION)),
+    )
+    assert rows_of(here, tables.RAW_DATA_PACKAGE) == [{"data_transfer_package_id": OBSERVATION.bundle_id}]
+    assert rows_of(there, tables.RAW_DATA_PACKAGE) == []
+    assert len(rows_of(there, tables.BUNDLED_PACKAGE)) == 1

@@ -22,11 +22,11 @@ package.priority, package.provenance::text AS provenance
 _RECORD = f"SELECT {RECORD_COLUMNS} FROM raw_data_package package WHERE id = $1 AND sha256 IS NOT NULL"  # noqa: S608  made of constants only
 
 COPY_COLUMNS = """
-copy.entity_id, copy.location, copy.path, copy.size, copy.state::text AS state,
+copy.id AS copy_id, copy.entity_id, copy.location, copy.path, copy.size AS copy_size, copy.state::text AS copy_state,
 copy.scrub_problem_code AS code, copy.scrub_problem_reason AS reason, copy.scrub_problem_remedy AS remedy,
 copy.unrepairable_at IS NOT NULL AS given_up
 """
-"""What `copy_of` needs of a row of physical_copy."""
+"""What `copy_of` needs of a row of physical_copy; the names are no package's."""
 
 _COPY = f"SELECT {COPY_COLUMNS} FROM physical_copy copy WHERE id = $1"  # noqa: S608  made of constants only
 
@@ -106,9 +106,9 @@ def copy_of(row: Any) -> CopyOnRecord:  # noqa: ANN401  asyncpg's Record is not 
             entity_id=row["entity_id"],
             location=row["location"],
             path=row["path"],
-            size=row["size"] or 0,
+            size=row["copy_size"] or 0,
         ),
-        state=CopyState(row["state"]) if row["state"] else None,
+        state=CopyState(row["copy_state"]) if row["copy_state"] else None,
         problem=_problem(row),
         given_up=row["given_up"],
     )

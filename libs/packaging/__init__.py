@@ -16,7 +16,7 @@ from libs.packaging.faults import (
     PackagingCancelled,
     PayloadChanged,
 )
-from libs.packaging.inspecting import inspect_bag
+from libs.packaging.inspecting import inspect_bag, inspect_stream
 from libs.packaging.names import check_path, decode_name, encode_name
 from libs.packaging.passing import Readable
 from libs.packaging.payload import InspectedBag, PayloadFile, SealedBag, SealedFile, UnpackedBag
@@ -46,6 +46,7 @@ __all__ = [
     "decode_name",
     "encode_name",
     "inspect_bag",
+    "inspect_stream",
     "sealed_size",
     "split",
     "unpack_bag",

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from libs.packaging.checking import BagCheck
 from libs.packaging.faults import CancelSignal
-from libs.packaging.passing import follow, package_file
+from libs.packaging.passing import Readable, follow, package_file
 from libs.packaging.payload import InspectedBag
 
 
@@ -41,3 +41,28 @@ def inspect_bag(
             progress=progress,
             cancelled=cancelled,
         )
+
+
+def inspect_stream(
+    stream: Readable,
+    *,
+    expected_sha256: str | None,
+    expected_size: int | None,
+    progress: Callable[[int], None] | None = None,
+    cancelled: CancelSignal | None = None,
+) -> InspectedBag:
+    """As `inspect_bag`, of a package that comes as a stream, such as the body of a download.
+
+    Raises:
+        BagDamaged: With every problem found.
+        PackagingCancelled: `cancelled` was set.
+        Retriable: ``source_unavailable``: the stream broke off; or what the stream itself raises.
+    """
+    return follow(
+        stream,
+        BagCheck(),
+        expected_sha256=expected_sha256,
+        expected_size=expected_size,
+        progress=progress,
+        cancelled=cancelled,
+    )

@@ -14,6 +14,7 @@ from contracts.base import Name
 from contracts.packages import ProofMode
 from contracts.states import LocationType, RouteType, StorageType
 from libs.sites.retention import Retention
+from libs.sites.scrubs import ScrubSettings
 from libs.sites.settings import Settings
 from libs.sites.units import Duration, Size
 
@@ -96,6 +97,7 @@ class S3Location(Settings):
         prefix: Put before every key.
         proof: How a fresh archive copy is proven.
         log: How the event log is kept there.
+        scrub: How its copies are read again, now and then.
     """
 
     type: LocationType
@@ -106,6 +108,7 @@ class S3Location(Settings):
     prefix: str = ""
     proof: ProofMode = ProofMode.BYTES
     log: LogSettings = LogSettings()
+    scrub: ScrubSettings = ScrubSettings()
     priority: int = 1
     active: bool = True
     retention: Retention = Retention()

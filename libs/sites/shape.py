@@ -22,6 +22,7 @@ from libs.sites.models import (
     SiteSettings,
 )
 from libs.sites.retention import Retention
+from libs.sites.scrubs import ScrubSettings
 
 _STORAGES: dict[str, type[BaseModel]] = {"disk": DiskLocation, "s3": S3Location}
 _MODELS: dict[str, type[BaseModel]] = {
@@ -35,6 +36,7 @@ _MODELS: dict[str, type[BaseModel]] = {
     "sites * locations * s3": S3Location,
     "sites * locations * * retention": Retention,
     "sites * locations * * log": LogSettings,
+    "sites * locations * * scrub": ScrubSettings,
     "instruments *": InstrumentSettings,
     "routes *": RouteSettings,
 }

@@ -29,6 +29,8 @@ from libs.storage.s3_proof import Proof, ProofMode, Verdict, judge_bytes, judge_
 from libs.storage.s3_reader import reading
 
 _WRITE_BATCH = 4 << 20
+_LOST = {"object_missing": Verdict.MISSING, "object_broken": Verdict.BROKEN}
+"""What a reading that ends so says of the object: it was removed meanwhile (Swift puts damaged ones aside), or ..."""
 
 
 class S3Store(S3Bucket):
@@ -179,11 +181,17 @@ class S3Store(S3Bucket):
             return proof(key, mode, (Verdict.MISSING, "there is no such object"), 0, "")
         if mode is ProofMode.HEAD:
             return proof(key, mode, judge_head(facts, size, sha256, crc64nvme), 0, facts.etag)
-        async with self.open_stream(key) as stream:
-            digest = s3_download.Digest()
-            await s3_download.drain(stream, digest)
-        judged = judge_bytes(digest.size, digest.hexdigest, size, sha256)
-        return proof(key, mode, judged, digest.size, stream.facts.etag)
+        digest = s3_download.Digest()
+        try:
+            async with self.open_stream(key) as stream:
+                await s3_download.drain(stream, digest)
+        except Permanent as lost:
+            if lost.problem.code not in _LOST:
+                raise
+            judged = _LOST[lost.problem.code], lost.problem.reason
+        else:
+            judged = judge_bytes(digest.size, digest.hexdigest, size, sha256)
+        return proof(key, mode, judged, digest.size, facts.etag)
 
     @asynccontextmanager
     async def open_stream(self, key: str) -> AsyncIterator[s3_download.ObjectStream]:

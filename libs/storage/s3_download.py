@@ -10,7 +10,14 @@ from botocore.exceptions import ClientError
 
 from libs.bus.pulse import beat
 from libs.errors import Permanent, Retriable
-from libs.storage.s3_errors import CONNECTION_ERRORS, is_missing, is_precondition, translated, unreachable
+from libs.storage.s3_errors import (
+    CONNECTION_ERRORS,
+    is_broken,
+    is_missing,
+    is_precondition,
+    translated,
+    unreachable,
+)
 from libs.storage.s3_objects import ObjectFacts, facts_from
 from libs.storage.s3_settings import S3Settings
 from libs.telemetry.logs import logger
@@ -48,6 +55,7 @@ class ObjectStream:
         Raises:
             Retriable: `s3_unreachable` after several breaks without a byte between them, or
                 `object_changed` when the object was replaced meanwhile.
+            Permanent: `object_broken`.
         """
         done = failures = 0
         while done < self.facts.size:
@@ -93,6 +101,8 @@ class ObjectStream:
                 Bucket=self._settings.bucket, Key=key, Range=f"bytes={done}-", IfMatch=self.facts.etag
             )
         except ClientError as error:
+            if is_broken(error):
+                raise object_broken(self._settings, key) from error
             if is_precondition(error) or is_missing(error):
                 raise Retriable(
                     "object_changed",
@@ -116,7 +126,7 @@ async def opened(client: "S3Client", settings: S3Settings, key: str) -> AsyncIte
     """Ask for an object and hold the stream open.
 
     Raises:
-        Permanent: `object_missing`.
+        Permanent: `object_missing`, or `object_broken` when the server has lost a part of it.
         Retriable: As `libs.storage.s3_errors.translated`.
     """
     with translated(settings, f"download {key!r}"):
@@ -125,6 +135,8 @@ async def opened(client: "S3Client", settings: S3Settings, key: str) -> AsyncIte
         except ClientError as error:
             if is_missing(error):
                 raise object_missing(settings, key) from error
+            if is_broken(error):
+                raise object_broken(settings, key) from error
             raise
     stream = ObjectStream(client, settings, key, first)
     try:
@@ -184,5 +196,14 @@ def object_missing(settings: S3Settings, key: str) -> Permanent:
     return Permanent(
         "object_missing",
         f"{key!r} is not in bucket {settings.bucket!r}",
+        "Look for another copy; scrub this one.",
+    )
+
+
+def object_broken(settings: S3Settings, key: str) -> Permanent:
+    """The error of an object of which the server says itself that it is no longer whole."""
+    return Permanent(
+        "object_broken",
+        f"the server says that a part of {key!r} in bucket {settings.bucket!r} is lost or damaged",
         "Look for another copy; scrub this one.",
     )

@@ -19,6 +19,7 @@ CONNECTION_ERRORS = (BotoCoreError, aiohttp.ClientError, OSError, asyncio.Timeou
 """What a broken way to the server raises: botocore's own, aiohttp's while a body streams, sockets'."""
 
 _BUCKET = "NoSuchBucket"
+_BROKEN = "BrokenMPU"
 _BUSY = frozenset(
     {"SlowDown", "ServiceUnavailable", "InternalError", "RequestTimeout", "Throttling", "OperationAborted"}
 )
@@ -81,10 +82,18 @@ def is_missing(error: ClientError) -> bool:
     return http_status(error) == _HTTP_MISSING and error_code(error) not in {_BUCKET, "NoSuchUpload"}
 
 
+def is_broken(error: ClientError) -> bool:
+    """Whether the server says that it has lost a part of the object: Swift does, of parts that are not what they were.
+
+    A part that the server merely cannot reach is another answer (503).
+    """
+    return error_code(error) == _BROKEN
+
+
 def is_precondition(error: ClientError) -> bool:
     """Whether `If-Match` or `If-None-Match` was not met, or a concurrent writer was faster."""
     return error_code(error) in {"PreconditionFailed", "ConditionalRequestConflict", "412"} or (
-        http_status(error) in _HTTP_PRECONDITION and error_code(error) not in _BUSY
+        http_status(error) in _HTTP_PRECONDITION and error_code(error) not in _BUSY | {_BROKEN}
     )
 
 

@@ -29,6 +29,8 @@ class Verdict(StrEnum):
     """The object has another size."""
     CHECKSUM_DIFFERS = "checksum_differs"
     """Its declared, reported or computed checksum is another one."""
+    BROKEN = "broken"
+    """The server itself says that a part of the object is lost or damaged."""
     UNDECLARED = "undeclared"
     """It carries no checksum of ours: HEAD cannot prove it, BYTES can."""
 

@@ -79,5 +79,5 @@ def standing_of(proof: Proof) -> Standing:
             return Standing.READ if proof.mode is ProofMode.BYTES else Standing.WHOLE
         case Verdict.MISSING:
             return Standing.MISSING
-        case Verdict.SIZE_DIFFERS | Verdict.CHECKSUM_DIFFERS | Verdict.UNDECLARED:
+        case Verdict.SIZE_DIFFERS | Verdict.CHECKSUM_DIFFERS | Verdict.BROKEN | Verdict.UNDECLARED:
             return Standing.DAMAGED

@@ -1,7 +1,6 @@
 """Looking around: what retention has let go, what a full disk needs, and what an event left undone."""
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from datetime import datetime
 from uuid import UUID
@@ -11,6 +10,7 @@ from contracts.copies import DeletionRefused
 from libs.bus.publishing import EventPublisher
 from libs.errors import ChasquiError, Retriable
 from libs.opsdb.reader import OpsDbReader
+from libs.service.resting import Patience
 from libs.sites.models import DiskLocation
 from libs.storage.disk import measure_space
 from libs.telemetry.logs import logger
@@ -24,36 +24,6 @@ PACKAGES_AT_ONCE = 50
 """Packages of one location that one sweep clears at most; the next one goes on."""
 
 log = logger("janitor")
-
-
-class Patience:
-    """What was looked at just now is left alone for a while; what stays again and again, for longer.
-
-    Args:
-        clock: Seconds that only go forward.
-        first_s: The first pause; doubled each time.
-        longest_s: The longest one.
-    """
-
-    def __init__(
-        self, clock: Callable[[], float] = time.monotonic, first_s: float = 20.0, longest_s: float = 3600.0
-    ) -> None:
-        self._clock = clock
-        self._first_s = first_s
-        self._longest_s = longest_s
-        self._until: dict[UUID, tuple[float, float]] = {}
-
-    def tired_of(self) -> list[UUID]:
-        """What is to be left alone now."""
-        now = self._clock()
-        self._until = {key: one for key, one in self._until.items() if one[0] + self._longest_s > now}
-        return [key for key, (until, _) in self._until.items() if until > now]
-
-    def rest(self, key: UUID, *, settled: bool) -> None:
-        """Leave something alone; if all of it is `settled`, only until the projection has followed."""
-        _, last = self._until.get(key, (0.0, 0.0))
-        pause = self._first_s if settled or not last else min(last * 2, self._longest_s)
-        self._until[key] = (self._clock() + pause, pause)
 
 
 class Sweeper:

@@ -4,6 +4,10 @@ Hears TransferCompleted of other sites, for its own site's BUFFERs; reads every 
 and every file in it against the manifest; says PackageVerified or PackageCorrupted for each, and BundleReceived
 when all are read (BundleForwarded at a relay). Clears what damaged and abandoned arrivals leave behind.
 
+Reads what the site's archives hold again, by bytes, the copy that was unread for longest first, at the rate of each
+archive; says CopyScrubbed for each. One instance at a time scrubs an archive. BUFFERs are not scrubbed: what lies
+there stays for hours or days, and every use of it reads and proves it.
+
 Invariants:
     1. Only bytes that were read, or a file that is not there on a disk that is, are held against a copy.
        A disk that is away or fails to read is waited for.

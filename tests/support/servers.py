@@ -23,7 +23,11 @@ WRITER_PASSWORD, READER_PASSWORD = "writer-of-the-tests", "reader-of-the-tests"
 
 @dataclass(frozen=True)
 class TestServers:
-    """Addresses and credentials that all tests of a run share; each test owns its streams, database and bucket."""
+    """Addresses and credentials that all tests of a run share; each test owns its streams, database and bucket.
+
+    Attributes:
+        s3_folder: Where an embedded S3 server keeps its files; empty for a container.
+    """
 
     __test__ = False
 
@@ -37,6 +41,7 @@ class TestServers:
     s3_endpoint: str
     s3_access_key: str
     s3_secret_key: str
+    s3_folder: str = ""
 
     def dsn(self, database: str, user: str | None = None, password: str | None = None) -> str:
         """A PostgreSQL address; the superuser's if no user is given."""
@@ -82,6 +87,7 @@ def _embedded() -> Iterator[TestServers]:
                 s3_endpoint=servers.s3.endpoint,
                 s3_access_key=servers.s3.access_key,
                 s3_secret_key=servers.s3.secret_key,
+                s3_folder=str(servers.s3.folder),
             )
         finally:
             runner.run(servers.stop())

@@ -83,6 +83,8 @@ BROKEN: dict[str, tuple[str, str, str, int, Severity]] = {
     "log in one piece": ("bucket: abc", "bucket: abc, log: {segment: 1 GB}", "log_segment_odd", 17, E),
     "log outside": ("bucket: abc", "bucket: abc, log: {folder: /log}", "log_folder_unsafe", 17, E),
     "log among packages": ("bucket: abc", "bucket: abc, log: {folder: camera/log}", "log_folder_taken", 17, E),
+    "endless scrub": ("bucket: abc", "bucket: abc, scrub: {rate: 0}", "size_not_positive", 17, E),
+    "breathless scrub": ("bucket: abc", "bucket: abc, scrub: {period: 0s}", "period_too_short", 17, E),
     "shared bucket": (
         "      work:",
         "      second: {type: long_term_archive, storage: s3, bucket: abc, prefix: p/}\n      work:",

@@ -41,6 +41,12 @@ MISTAKES = {
     "null_sites": (f"{HEAD}sites:\n", "type_wrong", 4, "sites"),
     "number_for_text": (f"{HEAD.replace('O', '5')}sites: {{a: {{}}}}\n", "type_wrong", 2, "observatory"),
     "unknown_top": (f"{HEAD}sites: {{a: {{}}}}\nrouts: {{}}\n", "key_unknown", 5, "routs"),
+    "unknown_in_scrub": (
+        f"{SITE}    locations:\n      x: {{type: long_term_archive, storage: s3, bucket: abc, scrub: {{speed: 1}}}}\n",
+        "key_unknown",
+        7,
+        "sites.a.locations.x.scrub.speed",
+    ),
     "unknown_in_site": (f"{SITE}    scan:\n      queit: 1s\n", "key_unknown", 7, "sites.a.scan.queit"),
     "bad_site_name": (f"{HEAD}sites:\n  Chile: {{}}\n", "name_invalid", 5, "sites.Chile"),
     "bad_name_value": (f"{SITE}    nats: {{leaf_of: A b}}\n", "name_invalid", 6, "sites.a.nats.leaf_of"),

@@ -3,7 +3,7 @@ from aiohttp import ClientPayloadError
 from botocore.exceptions import ClientError, EndpointConnectionError
 
 from libs.errors import ChasquiError, Permanent, Retriable
-from libs.storage.s3_errors import translated
+from libs.storage.s3_errors import is_broken, is_precondition, translated
 from libs.storage.s3_settings import S3Settings
 
 SETTINGS = S3Settings(
@@ -38,6 +38,14 @@ def test_what_servers_say(error: Exception, kind: type[ChasquiError], code: str)
         raise error
     assert caught.value.problem.code == code
     assert "bucket" in caught.value.problem.reason
+
+
+def test_a_broken_object_is_no_changed_one() -> None:
+    """Swift says 409 of an object whose part is lost, as others do of a write that came too late."""
+    assert is_broken(answer("BrokenMPU", 409))
+    assert not is_precondition(answer("BrokenMPU", 409))
+    assert is_precondition(answer("ConditionalRequestConflict", 409))
+    assert not is_broken(answer("ServiceUnavailable", 503))
 
 
 def test_our_own_errors_pass() -> None:

@@ -3,10 +3,10 @@ from uuid import UUID
 
 import pytest
 
+from libs.service.resting import Patience
 from libs.storage.s3_proof import Proof, ProofMode, Verdict
 from services.janitor.asking import standing_of
 from services.janitor.facts import Standing
-from services.janitor.sweeping import Patience
 
 KEY = UUID(int=1)
 

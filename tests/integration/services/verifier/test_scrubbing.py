@@ -1,0 +1,262 @@
+"""The scrub of an archive: by bytes, longest unread first, at its rate, and never a verdict on what cannot be read."""
+
+import asyncio
+import os
+import time
+from contextlib import AsyncExitStack, suppress
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from contracts.copies import CopyRef, CopyScrubbed
+from contracts.packages import PackageArchived
+from contracts.states import CopyKind
+from contracts.subjects import events_stream, progress_bucket
+from libs.bus.buckets import read_bucket
+from libs.errors import Retriable
+from libs.opsdb.reader import OpsDbReader
+from libs.service.service import Place
+from libs.sites.credentials import Credentials, secret_key
+from libs.sites.scrubs import ScrubSettings
+from libs.storage.s3 import S3Store
+from libs.storage.s3_objects import ObjectFacts
+from libs.storage.s3_settings import MIB
+from services.verifier.scrubbing import Scrubber
+from tests.support.road import Road
+from tests.support.rot import Rot
+from tests.support.scrubbed import archive_of, archived, copy_row, rot, unread, with_archive
+from tests.support.victims import victim
+
+pytestmark = pytest.mark.integration
+
+SCRUBBING = ("projector", "verifier")
+
+
+def ref(one: PackageArchived) -> CopyRef:
+    return CopyRef(
+        kind=CopyKind.RAW_DATA_PACKAGE,
+        entity_id=one.package.package_id,
+        location=one.location,
+        path=one.key,
+        size=one.package.size,
+    )
+
+
+async def read_before(road: Road, one: PackageArchived, ago: timedelta) -> None:
+    """A scrub has read it, so long ago."""
+    event = CopyScrubbed(copy_ref=ref(one), scrubbed_at=datetime.now(UTC) - ago)
+    sequence = await road.publisher(road.centre).publish([event])
+    async with road.running(road.centre, "projector"), OpsDbReader.open(road.centre.opsdb_dsn()) as opsdb:
+        await opsdb.wait_applied(events_stream(road.centre.site), sequence)
+
+
+async def scrubbed(road: Road, *, count: int = 1, place: Place | None = None) -> list[CopyScrubbed]:
+    """Scrub the centre's archive until there are so many events."""
+    async with road.running(place or road.centre, *SCRUBBING):
+        return await road.wait_for(road.centre, CopyScrubbed, count=count)
+
+
+def codes(events: list[CopyScrubbed]) -> list[str | None]:
+    return [event.problem.code if event.problem else None for event in events]
+
+
+async def test_what_was_never_read_is_read_once(road: Road) -> None:
+    copies = await archived(road, {"a": b"1"}, {"b": b"22"}, place=unread(road.centre))
+    async with road.running(road.centre, *SCRUBBING):
+        events = await road.wait_for(road.centre, CopyScrubbed, count=2)
+        await asyncio.sleep(1.5)
+        assert len(await road.events_of(road.centre, CopyScrubbed)) == 2
+    assert {event.copy_ref for event in events} == {ref(one) for one in copies}
+    assert codes(events) == [None, None]
+    row = await copy_row(road, copies[0])
+    assert row["scrubbed_at"] == row["verified_at"] == events[0].scrubbed_at or row["scrubbed_at"]
+
+
+async def test_what_was_read_within_the_period_is_left_alone(road: Road) -> None:
+    """A fresh proof by bytes is a reading."""
+    await archived(road)
+    async with road.running(road.centre, *SCRUBBING):
+        await asyncio.sleep(1.5)
+    assert not await road.events_of(road.centre, CopyScrubbed)
+
+
+async def test_the_copy_that_was_unread_for_longest_is_first(road: Road) -> None:
+    copies = await archived(
+        road, {"a": b"1"}, {"b": b"2"}, {"c": b"3"}, {"d": b"4"}, place=unread(road.centre)
+    )
+    order = [copies[2], copies[3], copies[0], copies[1]]
+    for one, days in zip(order[1:], (30, 20, 10), strict=True):
+        await read_before(road, one, timedelta(days=days))
+    place = with_archive(road.centre, archive_of(road.centre), scrub={"period": "1d"})
+    events = await scrubbed(road, count=3 + 4, place=place)
+    assert [event.copy_ref for event in events[3:]] == [ref(one) for one in order]
+
+
+async def test_a_reading_by_a_clock_that_was_wrong_does_not_count(road: Road) -> None:
+    [one] = await archived(road)
+    await read_before(road, one, -timedelta(days=400))
+    [_, again] = await scrubbed(road, count=2)
+    assert again.scrubbed_at < datetime.now(UTC)
+
+
+@pytest.mark.parametrize("how", list(Rot))
+async def test_a_rotten_object_is_found(road: Road, how: Rot) -> None:
+    one, other = await archived(road, {"a": b"1" * 9000}, {"b": b"2"}, place=unread(road.centre))
+    rot(road, one.key, how)
+    found = {event.copy_ref: event.problem for event in await scrubbed(road, count=2)}
+    problem = found[ref(one)]
+    assert problem is not None
+    assert problem.code == ("package_checksum" if how is Rot.FLIPPED else "archive_copy_missing")
+    assert found[ref(other)] is None
+    row = await copy_row(road, one)
+    assert row["scrub_problem_code"] == problem.code
+
+
+@pytest.mark.parametrize("how", [Rot.FLIPPED, Rot.LOST])
+async def test_a_rotten_part_of_a_large_object_is_found(road: Road, how: Rot) -> None:
+    [one] = await archived(road, {"large": os.urandom(20 * MIB)}, place=unread(road.centre))
+    rot(road, one.key, how, part=1)
+    [event] = await scrubbed(road)
+    assert event.problem is not None
+    assert event.problem.code == "archive_copy_broken"
+
+
+async def test_damage_says_which_files_are_hit(road: Road) -> None:
+    [one] = await archived(road, {"a.fits": b"a" * 9000, "b.fits": b"b"}, place=unread(road.centre))
+    rot(road, one.key, Rot.FLIPPED)
+    [event] = await scrubbed(road)
+    assert event.problem is not None
+    assert "a.fits" in event.problem.reason
+    assert "b.fits" not in event.problem.reason
+
+
+@pytest.mark.parametrize("what", ["missing", "of another package", "no JSON", "huge"])
+async def test_the_sidecar_is_looked_at_too(road: Road, what: str) -> None:
+    one, other = await archived(road, {"a": b"1"}, {"b": b"2"}, place=unread(road.centre))
+    async with S3Store(road.centre.s3(one.location)) as store:
+        match what:
+            case "missing":
+                await store.delete(one.sidecar_key)
+            case "of another package":
+                await store.put_json(one.sidecar_key, await store.get_json(other.sidecar_key))
+            case "no JSON":
+                rot(road, one.sidecar_key, Rot.FLIPPED)
+            case _:
+                await store.put_json(one.sidecar_key, "x" * (2 << 20))
+    found = {event.copy_ref: event.problem for event in await scrubbed(road, count=2)}
+    problem = found[ref(one)]
+    assert problem is not None
+    assert problem.code == ("sidecar_missing" if what == "missing" else "sidecar_damaged")
+    assert found[ref(other)] is None
+
+
+@pytest.mark.parametrize("away", ["server", "bucket", "keys"])
+async def test_an_archive_that_is_away_gives_no_verdict(road: Road, away: str) -> None:
+    await archived(road, place=unread(road.centre))
+    name = archive_of(road.centre)
+    match away:
+        case "server":
+            place = with_archive(road.centre, name, endpoint="http://127.0.0.1:9")
+        case "bucket":
+            place = with_archive(road.centre, name, bucket="nobody-made-this-one")
+        case _:
+            wrong = road.centre.credentials.joined(Credentials({secret_key(name): "wrong"}))
+            place = Place(road.centre.site, road.centre.deployment, wrong, road.centre.state)
+    async with road.running(place, *SCRUBBING):
+        await asyncio.sleep(2.0)
+    assert not await road.events_of(road.centre, CopyScrubbed)
+    assert codes(await scrubbed(road)) == [None]
+
+
+async def test_the_rate_is_kept_and_progress_told(road: Road) -> None:
+    [one] = await archived(road, {"large": os.urandom(3 * MIB)}, place=unread(road.centre))
+    rate = MIB
+    place = with_archive(road.centre, one.location, scrub={"rate": rate})
+    seen: list[dict[str, Any]] = []
+    key = f"verifier.scrub.{one.location}"
+    async with road.running(place, *SCRUBBING):
+        started = time.monotonic()
+        while not await road.events_of(road.centre, CopyScrubbed):
+            told = await read_bucket(road.client(place), progress_bucket(place.site))
+            seen += [told[key]] if key in told else []
+            await asyncio.sleep(0.1)
+        seconds = time.monotonic() - started
+    # Reading may begin before the clock here does; it is never faster than the rate.
+    assert seconds > 0.8 * one.package.size / rate
+    assert seconds < 10 * one.package.size / rate
+    done = [facts["done"] for facts in seen]
+    assert done == sorted(done)
+    assert any(0 < count < one.package.size for count in done)
+    assert {(facts["work"], facts["name"], facts["total"]) for facts in seen} == {
+        ("scrub", one.package.name, one.package.size)
+    }
+
+
+async def test_killed_in_the_middle_it_reads_again(road: Road) -> None:
+    [one] = await archived(road, {"large": os.urandom(4 * MIB)}, place=unread(road.centre))
+    slow = with_archive(road.centre, one.location, scrub={"rate": MIB // 2})
+    async with road.running(road.centre, "projector"):
+        async with victim(road, slow, "verifier") as process:
+
+            async def reading() -> bool:
+                told = await read_bucket(road.client(slow), progress_bucket(slow.site))
+                return any(facts.get("work") == "scrub" and facts["done"] > MIB for facts in told.values())
+
+            await road.eventually(reading, what="a scrub under way")
+            process.kill()
+            await asyncio.to_thread(process.join)
+        assert not await road.events_of(road.centre, CopyScrubbed)
+        async with road.running(road.centre, "verifier"):
+            events = await road.wait_for(road.centre, CopyScrubbed, within_s=60)
+    assert codes(events) == [None]
+
+
+async def test_one_instance_scrubs_at_a_time(road: Road) -> None:
+    contents = [{f"{n}": bytes([n])} for n in range(6)]
+    await archived(road, *contents, place=unread(road.centre))
+    async with AsyncExitStack() as stack:
+        await stack.enter_async_context(road.running(road.centre, "projector"))
+        for _ in range(2):
+            await stack.enter_async_context(road.running(road.centre, "verifier"))
+        await road.wait_for(road.centre, CopyScrubbed, count=6)
+        await asyncio.sleep(1.0)
+    assert len(await road.events_of(road.centre, CopyScrubbed)) == 6
+
+
+class Stubborn(S3Store):
+    """A server that never hands out one object."""
+
+    stubborn = ""
+
+    async def head(self, key: str) -> ObjectFacts | None:
+        if key == self.stubborn:
+            raise Retriable("s3_busy", "503 for ever", "Wait.")
+        return await super().head(key)
+
+
+async def test_a_copy_that_is_never_handed_out_keeps_it_from_no_other(road: Road) -> None:
+    copies = await archived(road, {"a": b"1"}, {"b": b"2"}, {"c": b"3"}, place=unread(road.centre))
+    place = road.centre
+    async with (
+        road.running(place, "projector"),
+        Stubborn(place.s3(archive_of(place))) as store,
+        OpsDbReader.open(place.opsdb_dsn()) as opsdb,
+    ):
+        scrubber = Scrubber(
+            archive_of(place),
+            ScrubSettings(),
+            store,
+            opsdb=opsdb,
+            client=road.client(place),
+            publisher=road.publisher(place, "verifier"),
+            breakers=road.breakers(place),
+            site=place.site,
+        )
+        stubborn = copies[1]
+        store.stubborn = stubborn.key
+        for _ in range(2):
+            with suppress(Retriable):  # the archive may be at fault, so the rest is read another time
+                await scrubber.scrub()
+    events = await road.events_of(place, CopyScrubbed)
+    assert {event.copy_ref for event in events} == {ref(one) for one in copies if one is not stubborn}

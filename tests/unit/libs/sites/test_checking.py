@@ -10,7 +10,7 @@ import pytest
 
 from libs.sites import checks
 from libs.sites.checking import RULES, check_deployment, check_running
-from libs.sites.checks import instruments, locations, retention, routes, servers
+from libs.sites.checks import instruments, locations, retention, routes, scrubs, servers
 from libs.sites.findings import Issue, Severity
 from libs.sites.loading import Report, load
 from libs.sites.models import (
@@ -366,7 +366,7 @@ def _is_rule(value: object, module: str) -> bool:
 def test_every_rule_is_listed() -> None:
     written = {
         rule
-        for module in (instruments, locations, retention, routes, servers)
+        for module in (instruments, locations, retention, routes, scrubs, servers)
         for name, rule in vars(module).items()
         if not name.startswith("_") and _is_rule(rule, module.__name__)
     }

@@ -60,11 +60,24 @@ class ScannerHandlers:
         )
 
     async def _still(self, wanted: Sequence[Wanted], delivery: DeliveryOf) -> list[Wanted]:
-        """Leave out what was found since the message came first; it may be archived and deleted by now."""
+        """Leave out what is outdated since the message came first."""
         await self._opsdb.wait_applied(delivery.stream, delivery.sequence)
         known = await queries.these(self._opsdb, [file.file_id for file in wanted], None)
-        still = {file.file_id for file in known}
-        return [file for file in wanted if file.file_id in still]
+        return still_wanted(wanted, known)
+
+
+def still_wanted(wanted: Sequence[Wanted], known: Sequence[Wanted]) -> list[Wanted]:
+    """Those of some files that are looked for as they were declared then.
+
+    Others were found since, may be archived and deleted by now; or they were declared anew, and the event that did so
+    has had them looked for.
+
+    Args:
+        wanted: As an earlier event declared them.
+        known: As ops-db says that they are looked for.
+    """
+    sizes = {file.file_id: file.size for file in known}
+    return [file for file in wanted if file.file_id in sizes and sizes[file.file_id] == file.size]
 
 
 def wanted_files(event: FilesFiled, delivery: DeliveryOf) -> list[Wanted]:

@@ -99,10 +99,10 @@ class Watchlist:
         return self._by_id.get(watched.wanted.file_id) is watched
 
     def add(self, watched: Watched) -> Watched:
-        """Look for a file; what was seen of it stays known if it is the same declaration."""
+        """Look for a file; what was seen of it stays known if it is the same declaration, or an older one."""
         wanted = watched.wanted
         known = self._by_id.get(wanted.file_id)
-        if known is not None and known.wanted == wanted:
+        if known is not None and (known.wanted == wanted or known.sequence > watched.sequence):
             return known
         self._by_id[wanted.file_id] = watched
         self._by_path.setdefault((wanted.location, wanted.path), set()).add(wanted.file_id)

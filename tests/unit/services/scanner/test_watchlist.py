@@ -34,6 +34,17 @@ def test_the_same_declaration_keeps_what_was_seen() -> None:
     assert watchlist.holds(corrected)
 
 
+def test_an_event_that_comes_again_late_takes_no_correction_back() -> None:
+    entry = watched()
+    corrected = replace(entry, wanted=replace(entry.wanted, size=5), sequence=2)
+    watchlist = Watchlist()
+    watchlist.add(entry)
+    watchlist.add(corrected)
+
+    assert watchlist.add(entry) is corrected
+    assert watchlist.holds(corrected)
+
+
 def test_nothing_is_left_of_what_is_dropped() -> None:
     entry = watched()
     watchlist = Watchlist()

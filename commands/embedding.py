@@ -57,7 +57,7 @@ async def servers_of(
         endpoints = Endpoints(
             nats={site: server.url for site, server in servers.nats.items()},
             opsdb={s: OpsDbEndpoint(host=postgres.host, port=postgres.port) for s in opsdb_sites if postgres},
-            s3=dict.fromkeys(s3_locations, servers.s3.endpoint),
+            s3=dict.fromkeys(s3_locations, servers.s3.endpoint) if s3_locations else {},
             http={site: _http(deployment, workdir, site) for site in sites},
         )
         secrets = {nats_password(site): server.password for site, server in servers.nats.items()}

@@ -29,8 +29,13 @@ async def kept_running(servers: Sequence[EmbeddedServer]) -> AsyncIterator[None]
     Args:
         servers: Running ones, started in the main thread, in which this runs, too.
     """
-    async with background(*(_keep(server) for server in servers)):
-        yield
+    try:
+        async with background(*(_keep(server) for server in servers)):
+            yield
+    except BaseExceptionGroup as group:
+        if len(group.exceptions) > 1:
+            raise
+        raise group.exceptions[0] from None  # the block's own error, as whoever is around it expects it
 
 
 async def _keep(server: EmbeddedServer) -> None:

@@ -2,13 +2,15 @@
 
 import os
 import secrets
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from typing import Generic, TypeVar
 
 import pytest
 import pytest_asyncio
 
 from tests.faults import deployment
+from tests.faults.outside import Between, between
 from tests.faults.report import Report
 from tests.faults.scenario import Scene, Stage, playing, set_up
 from tests.faults.system import standing
@@ -16,7 +18,10 @@ from tests.faults.system import standing
 SEED, LENGTH = "CHASQUI_FAULTS_SEED", "CHASQUI_FAULTS"
 REPORT = "fault report"
 
+T = TypeVar("T")
+
 Play = Callable[[str], AbstractAsyncContextManager[Scene]]
+PlayBetween = Callable[[str], AbstractAsyncContextManager[tuple[Scene, Between]]]
 
 
 def pytest_configure() -> None:
@@ -36,7 +41,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         for reports in terminalreporter.stats.values()
         for one in reports
         for name, words in getattr(one, "user_properties", ())
-        if name == REPORT and one.when == "call"
+        if name == REPORT and one.when == "teardown"
     ]
     if told:
         terminalreporter.section("what was done, and whether all came out whole")
@@ -50,30 +55,40 @@ def long() -> bool:
     return os.environ.get(LENGTH) == "long"
 
 
-class Stages:
-    """One stage of a kind, for as many scenarios as leave it whole."""
+class Stages(Generic[T]):
+    """One stage of a kind, for as many scenarios as leave it whole.
 
-    def __init__(self, make: Callable[[], AbstractAsyncContextManager[Stage]]) -> None:
+    Args:
+        make: Sets one up.
+        stage_of: Where it has its stage.
+    """
+
+    def __init__(
+        self, make: Callable[[], AbstractAsyncContextManager[T]], stage_of: Callable[[T], Stage]
+    ) -> None:
         self._make = make
+        self._stage_of = stage_of
         self._stack = AsyncExitStack()
-        self._stage: Stage | None = None
+        self._made: T | None = None
 
-    async def whole(self) -> Stage:
-        """The stage; another one if the last scenario spoilt it."""
-        if self._stage is not None and self._stage.spoilt:
+    @asynccontextmanager
+    async def playing(self, report: Report) -> AsyncIterator[tuple[Scene, T]]:
+        """Play a scenario on the stage; on another one if the last scenario spoilt it."""
+        if self._made is not None and self._stage_of(self._made).spoilt:
             await self.close()
-        if self._stage is None:
-            self._stage = await self._stack.enter_async_context(self._make())
-        return self._stage
+        if self._made is None:
+            self._made = await self._stack.enter_async_context(self._make())
+        async with playing(self._stage_of(self._made), report) as scene:
+            yield scene, self._made
 
     async def close(self) -> None:
         """Take the stage down."""
-        self._stage = None
+        self._made = None
         await self._stack.aclose()
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def stages(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stages]:
+async def stages(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stages[Stage]]:
     """Stages whose servers are all embedded."""
 
     @asynccontextmanager
@@ -82,24 +97,48 @@ async def stages(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stag
         async with standing(folder / "work", deployment.write(folder)) as system, set_up(system) as stage:
             yield stage
 
-    several = Stages(make)
+    several = Stages(make, lambda stage: stage)
+    yield several
+    await several.close()
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def stages_between(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stages[Between]]:
+    """Stages on servers of the test's own."""
+    several = Stages(lambda: between(tmp_path_factory.mktemp("between")), lambda made: made.stage)
     yield several
     await several.close()
 
 
 @pytest.fixture
-def play(
-    stages: Stages, request: pytest.FixtureRequest, record_property: Callable[[str, object], None]
-) -> Play:
-    """Play a scenario on a whole stage: ``async with play("what it is about") as scene``."""
+def new_report(
+    request: pytest.FixtureRequest, record_property: Callable[[str, object], None]
+) -> Iterator[Callable[[str], Report]]:
+    """Makes the test's report, which is told at the end whatever comes of the test."""
+    made: list[Report] = []
+
+    def one(title: str) -> Report:
+        made.append(Report(title, f"{os.environ[SEED]}:{request.node.name}"))
+        return made[-1]
+
+    yield one
+    for report in made:
+        record_property(REPORT, report.summary())
+
+
+@pytest.fixture
+def play(stages: Stages[Stage], new_report: Callable[[str], Report]) -> Play:
+    """Play a scenario: ``async with play("what it is about") as scene``."""
 
     @asynccontextmanager
     async def one(title: str) -> AsyncIterator[Scene]:
-        report = Report(title, f"{os.environ[SEED]}:{request.node.name}")
-        try:
-            async with playing(await stages.whole(), report) as scene:
-                yield scene
-        finally:
-            record_property(REPORT, report.summary())
+        async with stages.playing(new_report(title)) as (scene, _):
+            yield scene
 
     return one
+
+
+@pytest.fixture
+def play_between(stages_between: Stages[Between], new_report: Callable[[str], Report]) -> PlayBetween:
+    """Play a scenario with a hand in between: ``async with play_between("…") as (scene, between)``."""
+    return lambda title: stages_between.playing(new_report(title))

@@ -60,6 +60,8 @@ class OwnLoopServer(ABC):
             await self.handle(reader, writer)
         except (OSError, EOFError):
             reset(writer)
+        except asyncio.CancelledError:  # the end of the server; asyncio would report it as lost
+            return
         finally:
             await close(writer)
 

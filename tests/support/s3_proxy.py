@@ -13,8 +13,7 @@ from urllib.parse import urlsplit
 from tests.support.http_wire import Head, copied, read_head
 from tests.support.own_loop import LOCALHOST, OwnLoopServer, close, reset
 
-SLOW_BLOCK, SLOW_PAUSE_S = 1 << 16, 0.05
-_BLOCK = 1 << 16
+SLOW_PAUSE_S = 0.05
 
 
 class Fault(Enum):
@@ -66,7 +65,7 @@ class S3Proxy(OwnLoopServer):
         patience_s: After so many seconds of silence a connection is gone.
 
     Attributes:
-        choice: Decides; may be replaced at any time.
+        choice: Decides; may be replaced at any time, and so may `patience_s`.
         happened: How often each fault happened, by method.
     """
 
@@ -74,7 +73,7 @@ class S3Proxy(OwnLoopServer):
         super().__init__()
         parts = urlsplit(server)
         self._server = (parts.hostname or LOCALHOST, parts.port or 80)
-        self._patience_s = patience_s
+        self.patience_s = patience_s
         self.choice: Choice = nothing
         self.happened: Counter[tuple[Fault, str]] = Counter()
 
@@ -91,7 +90,7 @@ class S3Proxy(OwnLoopServer):
                 fault = self.choice(head)
                 if fault is not None:
                     self.happened[fault, head.method] += 1
-                exchange = _Exchange(head, fault, (reader, writer), upstream, self._patience_s)
+                exchange = _Exchange(head, fault, (reader, writer), upstream, self.patience_s)
                 if not await exchange.play():
                     return
         finally:

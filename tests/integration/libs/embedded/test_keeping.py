@@ -18,7 +18,7 @@ from libs.embedded.ports import listening_socket
 from libs.embedded.postgres import EmbeddedPostgres
 from libs.embedded.s3 import EmbeddedS3
 from libs.embedded.server import EmbeddedServer
-from libs.errors import Retriable
+from libs.errors import Retriable, UserError
 
 pytestmark = pytest.mark.integration
 
@@ -119,6 +119,15 @@ async def others(server: EmbeddedServer, pids: tuple[int, ...]) -> bool:
 async def anew(server: EmbeddedServer, pids: tuple[int, ...], works: Works) -> bool:
     """Whether other processes than these run, and work; every one of them is another."""
     return await others(server, pids) and await works(server)
+
+
+async def test_an_error_of_the_block_comes_out_as_it_is(tmp_path: Path) -> None:
+    error = UserError("any", "reason", "remedy")
+    async with EmbeddedNats(tmp_path, name="one") as server:
+        with pytest.raises(UserError) as raised:
+            async with kept_running([server]):
+                raise error
+    assert raised.value is error
 
 
 async def test_its_port_is_waited_for(tmp_path: Path) -> None:

@@ -21,9 +21,6 @@ from tests.faults.ledger import Ledger, Observation, Written
 from tests.faults.system import System
 
 KIB, MIB = 1 << 10, 1 << 20
-MOST_OPEN = 6
-"""Observations of one instrument that are not archived yet: it waits, as a full disk would make it."""
-
 NAMES = ("frame", "Aufnahme ö", "a b", "100%", "-dash", "näch\u0303t", "tab\tin", "back\\slash", "e" * 120)
 
 
@@ -35,11 +32,14 @@ class Pace:
         files: Most files of one observation.
         large: The share of observations that have one large file, of 9 to 18 MiB: more than one part on S3.
         rest_s: Longest pause after an observation.
+        most_open: An instrument waits, as a full disk would make it, while so many observations of it are not
+            archived.
     """
 
     files: int = 8
     large: float = 0.12
     rest_s: float = 0.3
+    most_open: int = 6
 
 
 class Instrument:
@@ -65,7 +65,7 @@ class Instrument:
         """One observation after the other; `open_now` says how many are not archived yet."""
         async with FilingClient(self._filing) as filing:
             while not stop.is_set():
-                if open_now(self.name) < MOST_OPEN:
+                if open_now(self.name) < self._pace.most_open:
                     await self._try(filing)
                 await asyncio.sleep(self._rng.uniform(0, self._pace.rest_s))
 

@@ -9,6 +9,7 @@ Traps:
 import logging
 import socket
 import sys
+import time
 from configparser import ConfigParser
 from pathlib import Path
 
@@ -17,14 +18,16 @@ from eventlet import wsgi
 from eventlet.greenio import GreenSocket
 from swift.common.http_protocol import SwiftHttpProtocol
 from swift.common.ring import RingBuilder
-from swift.common.utils import NullLogger, get_hub, logs
+from swift.common.utils import NullLogger, get_hub, get_logger, logs
 from swift.common.wsgi import RestrictedGreenPool, init_request_processor
+from swift.obj.updater import ObjectUpdater
 
 from libs.embedded.ports import LOCALHOST
 
 PART_POWER = 8
 MAX_CLIENTS = 1024
 IDLE_TIMEOUT_S = 600.0
+LISTINGS_EVERY_S = 5.0
 
 
 class StderrHandler(logging.Handler):
@@ -61,8 +64,27 @@ def serve(folder: Path, sockets: dict[str, int]) -> None:
     eventlet.hubs.use_hub(get_hub())
     eventlet.debug.hub_exceptions(False)
     threads = [eventlet.spawn(_serve_one, folder, name, fd) for name, fd in sockets.items()]
+    if "object-server" in sockets:
+        threads.append(eventlet.spawn(_keep_listings, folder))
     for thread in threads:
         thread.wait()
+
+
+def _keep_listings(folder: Path) -> None:
+    """Bring objects into the listing of their container that were stored while it could not be written.
+
+    An object counts as stored before its container knows it: on a disk that is just running full, or when the
+    process that has the containers dies, the object server writes down what is to be done later.
+    """
+    settings = ConfigParser(interpolation=None)
+    settings.read(folder / "object-server.conf")
+    conf = dict(settings["DEFAULT"])
+    (device,) = Path(conf["devices"]).iterdir()
+    updater = ObjectUpdater({**conf, "interval": LISTINGS_EVERY_S}, get_logger(conf, log_route="updater"))
+    while True:
+        eventlet.sleep(LISTINGS_EVERY_S)
+        updater.begin = time.time()
+        updater.object_sweep(str(device))
 
 
 def _serve_one(folder: Path, name: str, fd: int) -> None:

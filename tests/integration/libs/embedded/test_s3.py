@@ -1,6 +1,8 @@
+import asyncio
 import base64
 import hashlib
 import os
+import resource
 import signal
 import zlib
 from collections.abc import AsyncIterator, Callable
@@ -79,6 +81,22 @@ async def test_objects_outlive_a_restart_and_a_kill(server: EmbeddedS3) -> None:
         assert (await client.head_object(Bucket=BUCKET, Key="a/ü b"))["Metadata"] == {"origin": "chile"}
         listed = await client.list_objects_v2(Bucket=BUCKET)
         assert [found["Key"] for found in listed["Contents"]] == ["a/ü b", "second"]
+
+
+async def test_an_object_that_its_container_could_not_take_in_is_listed_later(server: EmbeddedS3) -> None:
+    containers = server.pids[1]
+    before = resource.prlimit(containers, resource.RLIMIT_FSIZE)
+    async with connected(server) as client:
+        resource.prlimit(containers, resource.RLIMIT_FSIZE, (0, before[1]))
+        await client.put_object(Bucket=BUCKET, Key="k", Body=b"data")
+        assert await read(client, "k") == b"data"
+        assert "Contents" not in await client.list_objects_v2(Bucket=BUCKET)
+        resource.prlimit(containers, resource.RLIMIT_FSIZE, before)
+        for _ in range(300):
+            if "Contents" in await client.list_objects_v2(Bucket=BUCKET):
+                return
+            await asyncio.sleep(0.2)
+    pytest.fail("it is not listed after a minute")
 
 
 @pytest.mark.parametrize("name", WRONG)

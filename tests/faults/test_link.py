@@ -18,7 +18,7 @@ pytestmark = [
 
 async def test_the_link_is_cut_and_healed(play_between: PlayBetween, *, long: bool) -> None:
     async with play_between("the link between the sites is cut") as (scene, between):
-        async with loaded(scene, Pace(most_open=30)):
+        async with loaded(scene, Pace(files=4, large=0.05, most_open=15)):
             for how in (State.SILENT, State.RESET) * (3 if long else 1):
                 await cut(scene, between.link, how, scene.rng.uniform(20, 60) if long else 3)
         await check(scene)

@@ -23,14 +23,14 @@ PLACES: dict[str, tuple[str, str, type[Event]]] = {
     TELESCOPE_BUFFER: ("packager@chile", "disk_full", PackageStaged),
     CENTRE_BUFFER: ("mover@chile", "disk_full", PackageSealed),
     PROCESSING: ("stager@cologne", "disk_full", PackageArchived),
-    OBJECTS: ("archiver@cologne", "s3_", TransferCompleted),
+    OBJECTS: ("archiver@cologne", "redelivered", TransferCompleted),
 }
-"""Who has to wait for a place, the code it tells, and what goes on meanwhile."""
+"""Who has to wait for a place, a word it says of that, and what goes on meanwhile."""
 
 
 async def test_every_place_runs_full(play_between: PlayBetween, *, long: bool) -> None:
     async with play_between("full disks: BUFFER at both sites, PROCESSING, the S3 store") as (scene, between):
-        async with loaded(scene, Pace(most_open=30)):
+        async with loaded(scene, Pace(files=4, large=0.05, most_open=12)):
             for name in [name for _ in range(5 if long else 1) for name in scene.rng.sample([*PLACES], 4)]:
                 who, code, meanwhile = PLACES[name]
                 async with full(scene, name, between.rooms[name]):

@@ -83,7 +83,7 @@ async def provision(places: dict[str, Place], original: Deployment) -> None:
                 clients[site],
                 site=site,
                 origins=tuple(place.deployment.sites),
-                subscriptions=[s for service in services for s in service.subscriptions],
+                subscriptions=[s for service in services for s in service.subscriptions_at(place)],
             )
             await apply_deployment(clients[site], site, original)
     finally:

@@ -64,6 +64,7 @@ class Bus:
         sites: All sites of the deployment.
         service: The service's name.
         graceful_s: How long a stop waits for handlers in hand before it hands their messages back.
+        redelivery_s: The acknowledgement deadline of all subscriptions; their own if left out.
     """
 
     def __init__(
@@ -74,11 +75,13 @@ class Bus:
         sites: tuple[str, ...],
         service: str,
         graceful_s: float = 10.0,
+        redelivery_s: float | None = None,
     ) -> None:
         self.site = site
         self.service = service
         self._address = address
         self._sites = sites
+        self._redelivery_s = redelivery_s
         self._handlers: list[tuple[Subscription, Handler]] = []
         self._client: Client | None = None
         self._pauses = PauseWatch()
@@ -144,6 +147,8 @@ class Bus:
 
     def subscribe(self, subscription: Subscription, handler: Handler) -> None:
         """Let `handler` have what `subscription` hears, once the broker starts."""
+        if self._redelivery_s is not None:
+            subscription = subscription.redelivered_after(self._redelivery_s)
         self._handlers.append((subscription, handler))
 
     async def prepare(self) -> None:

@@ -1,6 +1,6 @@
 """A subscription as data: what a handler hears, and how its deliveries are limited."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 from contracts.base import Event
@@ -43,6 +43,10 @@ class Subscription:
     ack_wait_s: float = 9.0
     silence_s: float = 120.0
     max_attempts: int = 20
+
+    def redelivered_after(self, seconds: float) -> "Subscription":
+        """The same with another acknowledgement deadline."""
+        return replace(self, ack_wait_s=seconds)
 
     def durable(self, site: str) -> str:
         """The consumer's name for the service at `site`."""

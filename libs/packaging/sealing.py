@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from pathlib import Path
 
-from libs.errors import UserError
+from libs.errors import Retriable, UserError
 from libs.packaging.faults import BadFile, CancelSignal, PackageDiffers, PayloadChanged, storage_errors
 from libs.packaging.folders import Root
 from libs.packaging.headers import END_OF_TAR, encode, padding
@@ -29,8 +29,9 @@ from libs.packaging.tagfiles import (
     bag_info,
     manifest,
 )
-from libs.packaging.targets import partial_file
 from libs.packaging.tarstream import LANES, TarStream
+from libs.storage.exactly import FileFacts
+from libs.storage.partials import Try, trying
 
 
 def write_bag(
@@ -42,21 +43,24 @@ def write_bag(
     info: Mapping[str, str],
     expected_sha256: Mapping[str, str] | None = None,
     sealed_sha256: str | None = None,
+    replacing: FileFacts | None = None,
     progress: Callable[[int], None] | None = None,
     cancelled: CancelSignal | None = None,
 ) -> SealedBag:
     """Packs files into a tar with BagIt layout, reading each once; blocks until it is on disk and synced.
 
-    The same arguments give the same bytes. An existing `destination` is replaced at the end, in one step.
+    The same arguments give the same bytes. Earlier tries at the same package are ended, whoever is at them
+    (`libs.storage.partials`).
 
     Args:
         source_root: The folder that the files' paths start from.
         files: What to pack, at least one file, in any order; paths unique.
-        destination: The package. Until it is whole it is called ``.NAME.partial`` beside this.
+        destination: The package. Until it is whole it has another name beside this.
         name: The bag's top folder.
         info: Fields for bag-info.txt, Bagging-Date among them.
         expected_sha256: Declared checksums by path, hexadecimal; not every path needs one.
         sealed_sha256: Of the whole package, where it is written anew: another one never gets its name.
+        replacing: What stands at `destination`, if it is not right; nothing else is replaced.
         progress: Called in this thread with the package's bytes so far, after each block.
         cancelled: Looked at before each block.
 
@@ -67,7 +71,8 @@ def write_bag(
         PayloadChanged: Files are not what was planned: all of those, after looking at every one.
         PackageDiffers: The package is not the one with `sealed_sha256`.
         PackagingCancelled: `cancelled` was set.
-        Retriable: ``disk_full``, ``package_busy``, ``storage_unavailable``, ``out_of_handles``.
+        Overtaken: A later try is at work, or may be.
+        Retriable: ``package_stands``, ``disk_full``, ``storage_unavailable``, ``out_of_handles``.
         UserError: ``bag_name_invalid``, ``bag_info_invalid``, ``path_twice`` or ``package_empty``.
     """
     ordered = in_order(files)
@@ -80,14 +85,24 @@ def write_bag(
         storage_errors(source_root),
         Root(source_root) as root,
         storage_errors(destination.parent),
-        partial_file(destination) as target,
+        trying(destination) as attempt,
         Lanes(*LANES) as lanes,
     ):
-        tar = TarStream(target, lanes, progress, cancelled)
+        tar = TarStream(attempt, lanes, progress, cancelled)
         sealed = _Pass(tar, root, top, ordered, expected_sha256 or {}).run(info_text)
         if sealed_sha256 is not None and tar.sha256() != sealed_sha256:
             raise PackageDiffers(name, tar.sha256(), sealed_sha256)
+        _publish(attempt, destination, replacing)
     return SealedBag(destination, tar.size, tar.sha256(), len(sealed), payload_bytes, tuple(sealed))
+
+
+def _publish(attempt: Try, destination: Path, replacing: FileFacts | None) -> None:
+    try:
+        attempt.publish(destination, replacing)
+    except FileExistsError as error:
+        raise Retriable(
+            "package_stands", f"{destination} is there already", "It is read, and kept if it is right."
+        ) from error
 
 
 class _Pass:

@@ -1,8 +1,4 @@
-"""A file or folder that appears under its name only when it is whole.
-
-Until then it is called ``.NAME.partial`` beside its place. The name is fixed, so that the leftover of a
-killed run is taken over by the next one, and a lock tells a leftover from work in progress.
-"""
+"""Writing to the disk so that it stays."""
 
 import ctypes
 import fcntl
@@ -13,40 +9,6 @@ from pathlib import Path
 
 from libs.bus.pulse import FLUSH_S, leave
 from libs.errors import Retriable
-
-
-def partial_path(path: Path) -> Path:
-    """Where something is while it is not yet whole."""
-    return path.with_name(f".{path.name}.partial")
-
-
-@contextmanager
-def partial_file(path: Path) -> Iterator[int]:
-    """An empty file to write, which becomes `path` when the block ends well, and vanishes otherwise.
-
-    Yields:
-        Its handle.
-
-    Raises:
-        Retriable: ``package_busy`` while another run writes it.
-        OSError: The storage refuses.
-    """
-    partial = partial_path(path)
-    flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
-    handle = _locked(partial, flags)
-    try:
-        try:
-            os.ftruncate(handle, 0)
-            yield handle
-            with leave(FLUSH_S):
-                os.fsync(handle)
-            partial.rename(path)
-        except BaseException:
-            partial.unlink(missing_ok=True)
-            raise
-    finally:
-        os.close(handle)
-    sync_folder(path.parent)
 
 
 @contextmanager

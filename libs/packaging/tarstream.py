@@ -10,6 +10,7 @@ from libs.packaging.lanes import Digest, Lanes, Piece, Ring, add_pieces
 from libs.packaging.payload import PayloadFile
 from libs.packaging.sources import read_into
 from libs.packaging.targets import write_all
+from libs.storage.partials import Try
 
 LANES = ("write", "package", "files")
 
@@ -23,7 +24,7 @@ class TarStream:
 
     def __init__(
         self,
-        target: int,
+        target: Try,
         lanes: Lanes,
         progress: Callable[[int], None] | None,
         cancelled: CancelSignal | None,
@@ -89,6 +90,7 @@ class TarStream:
 
     def _hand_over(self) -> None:
         stop_if(self._cancelled)
+        self._target.check()
         block, pieces, self._pieces = self._block, self._pieces, []
         filled = block.view[: block.used]
         self._lanes.run("package", block, partial(self._digest.update, filled))
@@ -100,6 +102,6 @@ class TarStream:
         self._block = self._ring.next()
 
     def _write(self, filled: memoryview, offset: int) -> None:
-        write_all(self._target, filled)
+        write_all(self._target.fd, filled)
         # Starts the writing now, while the next blocks are hashed; the pages stay cached until it is done.
-        os.posix_fadvise(self._target, offset, len(filled), os.POSIX_FADV_DONTNEED)
+        os.posix_fadvise(self._target.fd, offset, len(filled), os.POSIX_FADV_DONTNEED)

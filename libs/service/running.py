@@ -63,6 +63,7 @@ def make_bus(service: Service, place: Place, *, graceful_s: float = 10.0) -> Bus
         sites=tuple(place.deployment.sites),
         service=service.name,
         graceful_s=graceful_s,
+        redelivery_s=place.redelivery_s,
     )
 
 

@@ -51,6 +51,11 @@ class Place:
         return tuple(events_stream(site) for site in self.deployment.sites)
 
     @property
+    def redelivery_s(self) -> float:
+        """After so long a message goes from an instance that makes no sign to another one."""
+        return self.settings.claims.redelivery.total_seconds()
+
+    @property
     def previews(self) -> Path:
         """Where the site keeps thumbnails and previews."""
         return self.state / "previews"
@@ -126,7 +131,12 @@ class Runtime:
     def lease(self, what: str) -> Lease:
         """What only one instance of the service at the site may do, by a name for it."""
         service = self.bus.service
-        leases = Leases(self.bus.client, site=self.place.site, instance=instance_name(service))
+        leases = Leases(
+            self.bus.client,
+            site=self.place.site,
+            instance=instance_name(service),
+            lease_s=self.place.settings.claims.lease.total_seconds(),
+        )
         return leases.of(f"{service}.{what}")
 
 
@@ -151,6 +161,10 @@ class Service:
     subscriptions: tuple[Subscription, ...]
     runs_at: Callable[[Deployment, str], bool]
     compose: Callable[[Runtime], AbstractAsyncContextManager[None]]
+
+    def subscriptions_at(self, place: Place) -> tuple[Subscription, ...]:
+        """Every subscription it has, with the deadlines of a site."""
+        return tuple(one.redelivered_after(place.redelivery_s) for one in self.subscriptions)
 
 
 def instance_name(service: str) -> str:

@@ -148,6 +148,18 @@ class ScanSettings(Settings):
     unfiled_after: Duration = timedelta(minutes=10)
 
 
+class ClaimSettings(Settings):
+    """How long work stays with an instance of a service that makes no sign.
+
+    Attributes:
+        redelivery: After this time a message goes to another instance.
+        lease: After this time another instance takes over a sweep.
+    """
+
+    redelivery: Duration = timedelta(seconds=9)
+    lease: Duration = timedelta(seconds=15)
+
+
 class SiteSettings(Settings):
     """One site: its servers and its data locations."""
 
@@ -156,6 +168,7 @@ class SiteSettings(Settings):
     opsdb: OpsDbSettings = OpsDbSettings()
     http: HttpSettings = HttpSettings()
     scan: ScanSettings = ScanSettings()
+    claims: ClaimSettings = ClaimSettings()
     locations: dict[Name, Location] = Field(default_factory=dict)
 
     def domain_of(self, site: str) -> str:

@@ -9,6 +9,7 @@ from pydantic_core import ErrorDetails
 
 from libs.sites.findings import Issue, KeyPath, Part, error
 from libs.sites.models import (
+    ClaimSettings,
     Deployment,
     DiskLocation,
     HttpSettings,
@@ -32,6 +33,7 @@ _MODELS: dict[str, type[BaseModel]] = {
     "sites * opsdb": OpsDbSettings,
     "sites * http": HttpSettings,
     "sites * scan": ScanSettings,
+    "sites * claims": ClaimSettings,
     "sites * locations * disk": DiskLocation,
     "sites * locations * s3": S3Location,
     "sites * locations * * retention": Retention,

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from libs.errors import Permanent
 from libs.storage.exactly import FileFacts, give_back, remove
+from libs.storage.partials import partials_among
 from libs.storage.paths import split_relative
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -77,15 +78,35 @@ def give_back_below(root: Path, folder: str) -> None:
         root: Nothing outside it is touched.
         folder: Relative; empty for the root itself. One that is not there, or not reached without links, has none.
     """
-    with ExitStack() as stack, suppress(FileNotFoundError, NotADirectoryError):
-        names = split_relative(folder) if folder else ()
-        try:
-            found = _open_folders(stack, root, names)[-1]
-        except OSError as error:
-            if error.errno != errno.ELOOP:
-                raise
+    with _folder_below(root, split_relative(folder) if folder else ()) as found:
+        if found is not None:
+            give_back(found)
+
+
+def end_tries_below(root: Path, relative: str) -> None:
+    """End all tries at the file named below `root` (`libs.storage.partials`): none can bring it back; blocking."""
+    *folders, name = split_relative(relative)
+    with _folder_below(root, tuple(folders)) as found:
+        if found is None:
             return
-        give_back(found)
+        with os.scandir(found) as entries:
+            names = [entry.name for entry in entries]
+        for partial in partials_among(names, name):
+            with suppress(FileNotFoundError):
+                os.unlink(partial, dir_fd=found)
+
+
+@contextmanager
+def _folder_below(root: Path, names: tuple[str, ...]) -> Iterator[int | None]:
+    """A folder, held open; None if it is not there, or not reached without links."""
+    with ExitStack() as stack:
+        try:
+            found: int | None = _open_folders(stack, root, names)[-1]
+        except OSError as error:
+            if error.errno not in {errno.ENOENT, errno.ENOTDIR, errno.ELOOP}:
+                raise
+            found = None
+        yield found
 
 
 def _in_its_place(folder: int, name: str) -> Deleted:

@@ -6,9 +6,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from contracts.problems import Problem
+from libs.bus import fencing
 from libs.bus.pulse import beat
 from libs.errors import Permanent, Retriable, UserError
-from libs.storage.deletion import Deleted, EmptiedFolders, delete_below, give_back_below
+from libs.storage.deletion import (
+    Deleted,
+    EmptiedFolders,
+    delete_below,
+    end_tries_below,
+    give_back_below,
+)
 from libs.storage.paths import resolve_inside
 from services.janitor import refusing
 from services.janitor.facts import BufferCopy, SourceCopy
@@ -85,7 +92,12 @@ def _delete_one(ground: Ground, candidate: Candidate, stopped: Stopped) -> Probl
     if not isinstance(copy, SourceCopy | BufferCopy):
         raise TypeError(f"{type(copy).__name__} is no single file")
     path = copy.ref.path
+    # What was decided before a pause may no longer hold: a successor may have brought a new copy here since.
+    fencing.check()
+    if isinstance(copy, BufferCopy):
+        _end_tries(ground, path)
     found = inspect(ground.root, copy, candidate.world, stopped)
+    fencing.check()
     answer = may_delete(replace(copy, seen=found.seen), candidate.world)
     if isinstance(answer, Refusal):
         return answer.problem
@@ -100,6 +112,12 @@ def _delete_one(ground: Ground, candidate: Candidate, stopped: Stopped) -> Probl
     except OSError as error:
         return refusing.not_deletable(path, error.strerror or str(error))
     return refusing.replaced(path) if done is Deleted.REPLACED else None
+
+
+def _end_tries(ground: Ground, path: str) -> None:
+    """A packager or mover that was paused must not bring the package back."""
+    with suppress(UserError):  # a path that leads out is refused
+        end_tries_below(ground.root, path)
 
 
 def _below(ground: Ground, path: str) -> tuple[Path, str]:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from libs.bus import fencing
 from libs.errors import Retriable
 from libs.packaging import (
     BagDamaged,
@@ -17,6 +18,8 @@ from libs.packaging import (
 )
 from libs.packaging.faults import storage_errors
 from libs.storage.disk import measure_space
+from libs.storage.exactly import facts_of
+from libs.storage.partials import end_tries
 from libs.storage.paths import resolve_inside
 from libs.telemetry.logs import logger
 
@@ -63,7 +66,10 @@ def build(order: Order, progress: Callable[[int], None], cancelled: CancelSignal
     A package that stands under its final name was synced before it got that name: it is read once, here,
     instead of its files at SOURCE, which may be changing by now.
 
+    Fenced by `libs.storage.partials`: a try that was overtaken neither gives a package its name nor refuses files.
+
     Raises:
+        Overtaken: A successor builds it, or has built it.
         PayloadChanged: Files are not what was scanned.
         PackageDiffers: It was sealed before, and would be another one now; what stands there was left alone.
         PackagingCancelled: `cancelled` was set.
@@ -74,8 +80,10 @@ def build(order: Order, progress: Callable[[int], None], cancelled: CancelSignal
             "location_missing", f"{order.buffer} is not there", "Mount the BUFFER or correct its path."
         )
     destination = resolve_inside(order.buffer, order.path)
-    size = order.size()
-    standing = _standing(order, destination, size, progress, cancelled)
+    fencing.check()
+    end_tries(destination)
+    size, found = order.size(), facts_of(destination)
+    standing = _standing(order, destination, size, progress, cancelled) if found is not None else None
     if standing is not None:
         return standing
     require_room(order.buffer, size)
@@ -89,6 +97,7 @@ def build(order: Order, progress: Callable[[int], None], cancelled: CancelSignal
         info=order.info,
         expected_sha256=order.declared,
         sealed_sha256=order.sha256,
+        replacing=found,
         progress=progress,
         cancelled=cancelled,
     )
@@ -112,8 +121,6 @@ def require_room(buffer: Path, size: int) -> None:
 def _standing(
     order: Order, destination: Path, size: int, progress: Callable[[int], None], cancelled: CancelSignal
 ) -> InspectedBag | None:
-    if not destination.exists():
-        return None
     try:
         bag = inspect_bag(
             destination,

@@ -14,6 +14,7 @@ from contracts.packages import PackageAbandoned, PackagePlanned
 from contracts.states import PackageState
 from libs.breakers import resources
 from libs.breakers.shared import Breakers
+from libs.bus import fencing
 from libs.bus.bus import Bus, DeliveryOf
 from libs.bus.subscription import Subscription
 from libs.opsdb.reader import OpsDbReader
@@ -120,6 +121,9 @@ class PackagerHandlers:
                 sealed = await in_thread(lambda stop: build(order, lambda done: board.show(done=done), stop))
         except PayloadChanged as changed:
             log.warning("abandoned", package=str(event.package_id), reason=changed.problem.reason)
+            # Who was paused finds the files of a finished package gone. What is left: a pause between this line and
+            # the storing of the events; a package that was sealed before them stays sealed in ops-db.
+            fencing.check()
             return refused_events(event, changed.files, ids)
         log.info("sealed", package=str(event.package_id), name=event.name, size=sealed.size)
         return sealed_events(event, order.path, sealed, ids)

@@ -14,6 +14,7 @@ from contracts.problems import Problem
 from contracts.states import CopyKind, LocationType
 from libs.breakers import resources
 from libs.breakers.shared import Breakers
+from libs.bus import fencing
 from libs.copies.records import copy_on_record, package_record
 from libs.errors import Permanent, Retriable
 from libs.opsdb.reader import OpsDbReader
@@ -78,6 +79,7 @@ class Mender:
             await self._built(package, order, copy.location)
         except Permanent as lost:
             _require_readable(lost)
+            fencing.check()
             log.warning("not_mended", package=package.name, **lost.problem.model_dump())
             return [
                 CopyUnrepairable(copy_ref=copy, cause=cause, problem=_unrepairable(package, lost.problem))

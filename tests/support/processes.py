@@ -45,7 +45,7 @@ async def process_of(
         road.client(place),
         site=place.site,
         origins=tuple(place.deployment.sites),
-        subscriptions=load(service).subscriptions,
+        subscriptions=load(service).subscriptions_at(place),
     )
     deployment = folder / f"{service}-deployment.json"
     deployment.write_text(place.deployment.model_dump_json())

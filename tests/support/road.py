@@ -100,7 +100,7 @@ class Road:
                     self.client(place),
                     site=place.site,
                     origins=tuple(place.deployment.sites),
-                    subscriptions=service.subscriptions,
+                    subscriptions=service.subscriptions_at(place),
                 )
                 await stack.enter_async_context(running(service, place, graceful_s=2.0))
             yield

@@ -19,7 +19,7 @@ async def victim(road: Road, place: Place, service: str) -> AsyncIterator[SpawnP
         road.client(place),
         site=place.site,
         origins=tuple(place.deployment.sites),
-        subscriptions=load(service).subscriptions,
+        subscriptions=load(service).subscriptions_at(place),
     )
     process = multiprocessing.get_context("spawn").Process(target=main, args=(Task(service, place),))
     process.start()

@@ -14,6 +14,7 @@ from pathlib import Path
 import bagit
 import pytest
 
+from libs.bus.fencing import Overtaken
 from libs.errors import Retriable, UserError
 from libs.packaging import (
     BadFile,
@@ -26,6 +27,7 @@ from libs.packaging import (
     sealed_size,
     write_bag,
 )
+from libs.storage.exactly import facts_of
 
 INFO = {"Bagging-Date": "2026-03-01", "Source-Organization": "Observatorio de Ámbar"}
 MTIME = 1_700_000_000_123_456_789
@@ -194,17 +196,54 @@ def test_a_leftover_of_a_killed_run_is_taken_over(source: Path, tmp_path: Path) 
     assert [path.name for path in (tmp_path / "two").iterdir()] == ["one.tar"]
 
 
-def test_two_runs_do_not_write_one_package_at_once(source: Path, tmp_path: Path) -> None:
-    refused: list[str] = []
+def test_a_later_run_takes_over_and_the_earlier_one_knows_it(source: Path, tmp_path: Path) -> None:
+    later: list[SealedBag] = []
 
-    def second(_done: int) -> None:
-        with pytest.raises(Retriable) as caught:
-            seal(source, tmp_path / "bag.tar")
-        refused.append(caught.value.problem.code)
+    def take_over(_done: int) -> None:
+        if not later:
+            later.append(seal(source, tmp_path / "out" / "bag.tar"))
 
-    bag = write_bag(source, scan(source), tmp_path / "bag.tar", name="bag-1", info=INFO, progress=second)
-    assert set(refused) == {"package_busy"}
-    assert hashlib.sha256(bag.path.read_bytes()).hexdigest() == bag.sha256
+    (tmp_path / "out").mkdir()
+    with pytest.raises(Overtaken):
+        write_bag(
+            source, scan(source), tmp_path / "out" / "bag.tar", name="bag-1", info=INFO, progress=take_over
+        )
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["bag.tar"]
+    assert hashlib.sha256(later[0].path.read_bytes()).hexdigest() == later[0].sha256
+
+
+def test_who_was_overtaken_refuses_no_files_that_a_finished_package_let_go(
+    source: Path, tmp_path: Path
+) -> None:
+    """As after a pause in which the successor's package was archived and both buffers were cleared."""
+    files = scan(source)
+
+    def all_done(_done: int) -> None:
+        seal(source, tmp_path / "out" / "bag.tar", files).path.unlink()
+        for file in files:
+            (source / file.path).unlink()
+
+    put(source, "large", os.urandom(9_000_000))
+    files = scan(source)
+    (tmp_path / "out").mkdir()
+    with pytest.raises(Overtaken):
+        write_bag(source, files, tmp_path / "out" / "bag.tar", name="bag-1", info=INFO, progress=all_done)
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_what_stands_there_is_replaced_only_if_it_is_what_was_seen(source: Path, tmp_path: Path) -> None:
+    target = tmp_path / "bag.tar"
+    target.write_bytes(b"damaged")
+    seen = facts_of(target)
+    fresh = tmp_path / "fresh"
+    fresh.write_bytes(b"damaged")
+    fresh.rename(target)
+    with pytest.raises(Retriable, match="package_stands"):
+        write_bag(source, scan(source), target, name="bag-1", info=INFO, replacing=seen)
+    assert target.read_bytes() == b"damaged"
+    bag = write_bag(source, scan(source), target, name="bag-1", info=INFO, replacing=facts_of(target))
+    assert hashlib.sha256(target.read_bytes()).hexdigest() == bag.sha256
+    assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["bag.tar"]
 
 
 def refused(root: Path, files: Sequence[PayloadFile], target: Path, **declared: str) -> tuple[BadFile, ...]:
@@ -360,7 +399,7 @@ def test_memory_stays_flat(tmp_path: Path) -> None:
     with (root / "sparse").open("wb") as stream:
         stream.truncate(600_000_000)
     put(root, "small", b"x")
-    seal(root, tmp_path / "bag.tar", [file for file in scan(root) if file.path == "small"])
+    seal(root, tmp_path / "warm.tar", [file for file in scan(root) if file.path == "small"])
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     bag = seal(root, tmp_path / "bag.tar")
     inspect_bag(bag.path, expected_sha256=bag.sha256, expected_size=bag.size)

@@ -1,0 +1,88 @@
+"""Services that are paused in the middle of their work, and overtaken."""
+
+import asyncio
+import signal
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+from contracts.base import Event
+from libs.service.service import Place
+from libs.sites.models import ClaimSettings
+from libs.storage.s3 import S3Store
+from tests.support.processes import process_of
+from tests.support.road import Road
+
+REDELIVERY_S = 2.0
+LEASE_S = 3.0
+
+
+def hurried(road: Road) -> Road:
+    """The same road, on which work is taken soon from an instance that makes no sign."""
+    claims = ClaimSettings(redelivery=timedelta(seconds=REDELIVERY_S), lease=timedelta(seconds=LEASE_S))
+    deployment = road.telescope.deployment
+    sites = {
+        name: settings.model_copy(update={"claims": claims}) for name, settings in deployment.sites.items()
+    }
+    deployment = deployment.model_copy(update={"sites": sites})
+    return replace(
+        road,
+        telescope=replace(road.telescope, deployment=deployment),
+        centre=replace(road.centre, deployment=deployment),
+    )
+
+
+def pause(process: asyncio.subprocess.Process) -> None:
+    """Stop a process where it is."""
+    process.send_signal(signal.SIGSTOP)
+
+
+def wake(process: asyncio.subprocess.Process) -> None:
+    """Let it go on."""
+    process.send_signal(signal.SIGCONT)
+
+
+@asynccontextmanager
+async def rest_of_the_road(road: Road, *without: str) -> AsyncIterator[None]:
+    """Everything that carries packages from the telescope to the archive and clears up behind, but some services."""
+    telescope = ("projector", "packager", "bundler", "mover", "janitor")
+    centre = ("projector", "verifier", "archiver", "janitor")
+    async with AsyncExitStack() as stack:
+        for place, services in ((road.telescope, telescope), (road.centre, centre)):
+            wanted = [name for name in services if name not in without]
+            await stack.enter_async_context(road.running(place, *wanted))
+        yield
+
+
+@asynccontextmanager
+async def instance(
+    road: Road, place: Place, service: str, folder: Path
+) -> AsyncIterator[asyncio.subprocess.Process]:
+    """One instance of a service in a process of its own; instances of one test have folders of their own."""
+    await asyncio.to_thread(folder.mkdir)
+    async with process_of(road, place, service, folder) as process:
+        yield process
+
+
+async def said(road: Road, place: Place) -> Counter[str]:
+    """How often each kind of event was said at a site."""
+    return Counter(type(event).__name__ for _, event in await road.events(place))
+
+
+async def contents_said(road: Road, place: Place, kind: type[Event]) -> set[str]:
+    """The different contents of all events of a kind at a site."""
+    return {event.model_dump_json() for event in await road.events_of(place, kind)}
+
+
+def files_in(folder: Path) -> list[str]:
+    """Everything in a folder that is a file, partial ones included."""
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if not path.is_dir())
+
+
+async def archived(road: Road) -> tuple[list[str], list[str]]:
+    """The keys of the archive's objects, and those of its unfinished uploads."""
+    async with S3Store(road.centre.s3(f"{road.centre.site}-archive")) as store:
+        return [found.key async for found in store.list()], [key async for key in store.unfinished()]

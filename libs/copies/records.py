@@ -1,6 +1,7 @@
 """What ops-db has on record of a package and of its copies."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -29,6 +30,13 @@ copy.unrepairable_at IS NOT NULL AS given_up
 """What `copy_of` needs of a row of physical_copy; the names are no package's."""
 
 _COPY = f"SELECT {COPY_COLUMNS} FROM physical_copy copy WHERE id = $1"  # noqa: S608  made of constants only
+
+_COPIES = f"""
+SELECT {COPY_COLUMNS} FROM physical_copy copy
+WHERE entity_id = $1 AND kind = 'raw_data_package' AND path IS NOT NULL ORDER BY location
+"""  # noqa: S608  made of constants only
+
+_FOUND_FIT = "SELECT coalesce(verified_at, sealed_at, archived_at) FROM raw_data_package WHERE id = $1"
 
 _LAST_HOP = """
 SELECT hop.id AS transfer_id, hop.data_transfer_package_id AS bundle_id, hop.origin, hop.origin_location,
@@ -96,6 +104,17 @@ async def copy_on_record(opsdb: OpsDbReader, package_id: UUID, location: str) ->
     """The copy of a package at a location; None if there never was one."""
     row = await opsdb.fetchrow(_COPY, copy_id(CopyKind.RAW_DATA_PACKAGE, package_id, location))
     return None if row is None else copy_of(row)
+
+
+async def copies_of(opsdb: OpsDbReader, package_id: UUID) -> list[CopyOnRecord]:
+    """Every copy of a package that there is or was, by the names of their locations."""
+    return [copy_of(row) for row in await opsdb.fetch(_COPIES, package_id)]
+
+
+async def found_fit_at(opsdb: OpsDbReader, package_id: UUID) -> datetime | None:
+    """When a package was found fit for its archive: verified at the end of a hop, or sealed where the archive is."""
+    when: datetime | None = await opsdb.fetchval(_FOUND_FIT, package_id)
+    return when
 
 
 def copy_of(row: Any) -> CopyOnRecord:  # noqa: ANN401  asyncpg's Record is not generic

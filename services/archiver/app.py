@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from libs.errors import ChasquiError
+from libs.service.archives import open_archives
 from libs.service.service import Runtime, Service
 from libs.sites.models import Deployment
 from libs.storage.s3 import S3Store
@@ -12,8 +13,10 @@ from libs.storage.s3_errors import unreachable
 from libs.storage.s3_settings import MIB
 from libs.telemetry.logs import logger
 from services.archiver.archiving import Archive
-from services.archiver.arrivals import archives_of
-from services.archiver.handlers import SUBSCRIPTIONS, ArchiverHandlers, subscribe
+from services.archiver.arrivals import archives_of, holdings_of
+from services.archiver.fetching import Fetcher
+from services.archiver.handlers import SUBSCRIPTIONS, ArchiverHandlers, RepairHandlers, subscribe
+from services.archiver.repairing import Repairer
 from services.archiver.rotten import Rotten
 
 PART_SIZE = 8 * MIB
@@ -27,8 +30,8 @@ log = logger("archiver")
 
 
 def runs_at(deployment: Deployment, site: str) -> bool:
-    """Where an active archive on S3 is."""
-    return bool(archives_of(deployment.site(site)))
+    """Where an archive on S3 is; an inactive one gets nothing more, but what it holds is looked after."""
+    return bool(holdings_of(deployment.site(site)))
 
 
 @asynccontextmanager
@@ -36,24 +39,35 @@ async def compose(runtime: Runtime) -> AsyncIterator[None]:
     """Open the archives and build the handlers. An archive that is away is told, and waited for at work."""
     place, bus = runtime.place, runtime.bus
     async with AsyncExitStack() as stack:
-        archives = []
-        for name, settings in archives_of(place.settings).items():
+        targets: dict[str, Archive] = {}
+        for name, settings in holdings_of(place.settings).items():
             sizes = {"part_size": PART_SIZE, "part_concurrency": PARTS_AT_ONCE}
             access = place.s3(name).model_copy(update=sizes)
             store = await stack.enter_async_context(S3Store(access))
-            archives.append(Archive(name, settings, store))
+            targets[name] = Archive(name, settings, store)
+        archives = [targets[name] for name in archives_of(place.settings)]
         for archive in archives:
             await _look_at(archive)
         opsdb = await stack.enter_async_context(runtime.opsdb())
+        stores = await stack.enter_async_context(open_archives(place))
+        breakers = runtime.breakers()
         handlers = ArchiverHandlers(
             place=place,
             archives=archives,
             client=bus.client,
             publisher=bus.publisher,
-            breakers=runtime.breakers(),
+            breakers=breakers,
             rotten=Rotten(opsdb=opsdb, publisher=bus.publisher, site=place.site),
         )
-        subscribe(bus, handlers)
+        repairer = Repairer(
+            place=place,
+            targets=targets,
+            fetcher=Fetcher(place=place, stores=stores, breakers=breakers),
+            opsdb=opsdb,
+            client=bus.client,
+            breakers=breakers,
+        )
+        subscribe(bus, handlers, RepairHandlers(opsdb=opsdb, repairer=repairer))
         yield
 
 

@@ -60,9 +60,7 @@ async def archive(
     """
     package, key = arrival.package, package_key(target.settings.prefix, arrival.package)
     uploaded = await _upload(arrival, target, root=root, existing=ExistingObject.KEEP, progress=progress)
-    url = access_url(target.settings.endpoint, target.settings.bucket, key)
-    document = sidecar(package, access_url=url, created=created)
-    await target.store.put_json(sidecar_key(key), document.model_dump(mode="json"))
+    await put_sidecar(target, package, key, created=created)
     proof = await _prove(target, package, uploaded)
     if proof.verdict is not Verdict.PROVEN:
         log.warning("archived_again", package=package.name, archive=target.location, reason=proof.found)
@@ -71,6 +69,20 @@ async def archive(
         )
         proof = (await _prove(target, package, uploaded)).require()
     return _archived(arrival, target, key, proof)
+
+
+async def put_sidecar(target: Archive, package: PackageRecord, key: str, *, created: datetime) -> None:
+    """Write the document beside a package; the same ones give the same document.
+
+    Args:
+        target: The archive.
+        package: The package.
+        key: Its own.
+        created: When it was found fit for the archive.
+    """
+    url = access_url(target.settings.endpoint, target.settings.bucket, key)
+    document = sidecar(package, access_url=url, created=created)
+    await target.store.put_json(sidecar_key(key), document.model_dump(mode="json"))
 
 
 async def _upload(
@@ -84,7 +96,7 @@ async def _upload(
             package_key(target.settings.prefix, package),
             size=package.size,
             expected_sha256=package.sha256,
-            metadata=_labels(package),
+            metadata=labels(package),
             existing=existing,
             progress=progress,
         )
@@ -105,7 +117,7 @@ async def _prove(target: Archive, package: PackageRecord, uploaded: Uploaded) ->
     )
 
 
-def _labels(package: PackageRecord) -> dict[str, str]:
+def labels(package: PackageRecord) -> dict[str, str]:
     """What the object says of itself, in ASCII; the sidecar says the rest."""
     return {
         "package-id": str(package.package_id),

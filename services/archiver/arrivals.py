@@ -36,6 +36,11 @@ def archives_of(settings: SiteSettings) -> dict[str, S3Location]:
     return {name: archive for name, archive in archives.items() if isinstance(archive, S3Location)}
 
 
+def holdings_of(settings: SiteSettings) -> dict[str, S3Location]:
+    """Every archive of a site, inactive ones included."""
+    return {name: one for name, one in settings.locations.items() if isinstance(one, S3Location)}
+
+
 def keeps_its_own(deployment: Deployment, site: str) -> bool:
     """Whether a site's instruments write where the archive is, and nothing travels."""
     settings = deployment.site(site)

@@ -8,6 +8,7 @@ from uuid import UUID
 from nats.aio.client import Client
 
 from contracts.base import Event
+from contracts.copies import CopyScrubbed
 from contracts.packages import PackageArchived, PackageFailed, PackageSealed, PackageVerified
 from libs.breakers import resources
 from libs.breakers.shared import Breakers, Use
@@ -16,11 +17,13 @@ from libs.bus.delivery import Delivery
 from libs.bus.publishing import EventPublisher
 from libs.bus.subscription import Subscription
 from libs.errors import ChasquiError, Permanent, Postponed, Retriable
+from libs.opsdb.reader import OpsDbReader
 from libs.service.service import Place
 from libs.service.telling import Board, telling
 from libs.telemetry.logs import logger
 from services.archiver.archiving import Archive, BufferDamaged, archive
 from services.archiver.arrivals import Arrival, arrival_of
+from services.archiver.repairing import Repairer
 from services.archiver.rotten import Rotten
 
 PATIENCE = 6000
@@ -29,7 +32,8 @@ PATIENCE = 6000
 ARCHIVE = Subscription(
     "archiver", "archive", (PackageVerified, PackageSealed), workers=2, max_attempts=PATIENCE
 )
-SUBSCRIPTIONS = (ARCHIVE,)
+REPAIR = Subscription("archiver", "repair", (CopyScrubbed,), max_attempts=PATIENCE)
+SUBSCRIPTIONS = (ARCHIVE, REPAIR)
 
 log = logger("archiver")
 
@@ -158,6 +162,27 @@ def _counted_on(board: Board, use: Use) -> Callable[[int], None]:
     return count
 
 
-def subscribe(bus: Bus, handlers: ArchiverHandlers) -> None:
+class RepairHandlers:
+    """The handlers of one instance for damaged archive copies.
+
+    Args:
+        opsdb: The site's ops-db.
+        repairer: Mends them.
+    """
+
+    def __init__(self, *, opsdb: OpsDbReader, repairer: Repairer) -> None:
+        self._opsdb = opsdb
+        self._repairer = repairer
+
+    async def repair(self, event: CopyScrubbed, delivery: DeliveryOf) -> Sequence[Event]:
+        """Write a damaged archive copy of this site anew, or raise an alarm."""
+        if event.problem is None or not self._repairer.concerns(event.copy_ref):
+            return ()
+        await self._opsdb.wait_applied(delivery.stream, delivery.sequence)
+        return await self._repairer.repair(event.copy_ref, delivery)
+
+
+def subscribe(bus: Bus, handlers: ArchiverHandlers, repairs: RepairHandlers) -> None:
     """Let the handlers have what they hear."""
     bus.subscribe(ARCHIVE, handlers.archive)
+    bus.subscribe(REPAIR, repairs.repair)

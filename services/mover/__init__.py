@@ -7,5 +7,7 @@ whole at the other end, or TransferFailed when one never will be (and keeps the 
 Invariants:
     1. A bundle completes whole or not at all; one bad package does not keep the others from being moved.
     2. What stands at the destination whole is not moved again, unless its bytes are found wrong in a repair.
-    3. A disk that is away is waited for: it never makes a package count as lost.
+    3. What was completed before is not moved again: buffers may have been cleared since. While ops-db, which knows
+       it, is away, bytes move all the same.
+    4. A disk that is away is waited for: it never makes a package count as lost.
 """

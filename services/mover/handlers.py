@@ -43,7 +43,7 @@ class MoverHandlers:
         place: Where the instance runs.
         client: For the progress bucket.
         publisher: Says that a transfer began, or was given up, before its bundle is settled.
-        completed_before: Whether ops-db knows a transfer as completed.
+        completed_before: Whether a transfer was completed; raises Retriable while that cannot be told.
         breakers: Of the routes and the BUFFERs.
     """
 
@@ -70,6 +70,8 @@ class MoverHandlers:
         """Move a bundle one hop."""
         trip = self._trip(event)
         cause = str(delivery.envelope.id)
+        if await self._is_known_as_completed(trip):
+            return ()
         way, there = resources.route(event.route), resources.room(trip.hop.location)
         async with self._breakers.using(way, there) as use:
             await self._publisher.publish([trip.started()], causation_id=cause)
@@ -100,6 +102,14 @@ class MoverHandlers:
             engine = ENGINES[trip.engine](self._place.deployment.routes[trip.bundle.route])
             limit = self._limits.get(trip.bundle.route)
             return await engine.transfer(items, progress=_shown_on(board, use), limit=limit)
+
+    async def _is_known_as_completed(self, trip: Trip) -> bool:
+        """Whether this is a late repeat: both buffers may have been cleared since, and nobody would clear them again."""
+        try:
+            return await self._completed_before(trip.id)
+        except Retriable as error:
+            log.info("moves_without_opsdb", transfer=str(trip.id), **error.problem.model_dump())
+            return False
 
     async def _give_up(self, trip: Trip, problem: Problem, cause: str) -> Sequence[Event]:
         """Say that it failed, and keep the bundle aside; unless this is a late repeat of what went well.

@@ -21,8 +21,6 @@ MISSING_AFTER_S = 5.0
 UNFILED_AFTER_S = 3.0
 """A file that nobody filed is told after this."""
 
-_AT_ONCE = {"keep_for": "0s", "archive_copies": 2}
-
 
 def write(folder: Path, *, nats: Mapping[str, str] | None = None, s3: str | None = None) -> Path:
     """Write the deployment file.
@@ -53,7 +51,12 @@ def _document(nats: Mapping[str, str], s3: str | None) -> dict[str, Any]:
             INSTRUMENTS[1]: {"site": TELESCOPE, "source": SOURCE, "modules": ["main"], "max_files": 6},
         },
         "routes": {
-            "chile-cologne": {"origin": TELESCOPE, "destination": CENTRE, "longest_wait": "2s"},
+            "chile-cologne": {
+                "origin": TELESCOPE,
+                "destination": CENTRE,
+                "longest_wait": "2s",
+                "rate_limit": "20 MB",
+            },
         },
     }
 
@@ -84,10 +87,10 @@ def _centre(nats: Mapping[str, str], s3: str | None) -> dict[str, Any]:
                 name: {"type": "long_term_archive", "storage": "s3", "bucket": f"faults-{name}", **endpoint}
                 for name in ARCHIVES
             },
-            PROCESSING: _disk("processing", "sites/cologne/processing"),
+            PROCESSING: _disk("processing", "sites/cologne/processing", keep_for="1h"),
         },
     }
 
 
-def _disk(kind: str, path: str) -> dict[str, Any]:
-    return {"type": kind, "path": path, "retention": dict(_AT_ONCE)}
+def _disk(kind: str, path: str, keep_for: str = "0s") -> dict[str, Any]:
+    return {"type": kind, "path": path, "retention": {"keep_for": keep_for, "archive_copies": 2}}

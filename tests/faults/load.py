@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from enum import Enum
 from pathlib import Path
 
 from commands.filing_client import FilingClient
@@ -75,26 +76,35 @@ class Instrument:
         except ChasquiError as error:
             self._ledger.complaints.append(f"filing refused what {self.name} observed: {error}")
 
-    async def observe(self, filing: FilingClient, files: int | None = None) -> Observation:
+    async def observe(self, filing: FilingClient) -> Observation:
         """One observation: some files are written before they are filed, some after."""
+        observation = await self.begin(filing)
+        plans = [self._plan(str(observation.id), n) for n in range(self._rng.randint(1, self._pace.files))]
+        await self.end(filing, observation, plans, early=self._rng.random() < 0.5)
+        if self._rng.random() < 0.1:
+            await asyncio.to_thread(self._leave_a_decoy, str(observation.id))
+        return observation
+
+    async def begin(self, filing: FilingClient) -> Observation:
+        """Start one."""
         label = f"{self._rng.choice(NAMES)} {len(self._ledger.observations)}"
         unit = await filing.start(
             StartObservation(instrument=self.name, start_time=datetime.now(UTC), obs_unit=label)
         )
-        observation = self._ledger.observations.setdefault(unit, Observation(self.name, unit))
-        plans = [self._plan(str(unit), n) for n in range(files or self._rng.randint(1, self._pace.files))]
-        early = self._rng.random() < 0.5
+        return self._ledger.observations.setdefault(unit, Observation(self.name, unit))
+
+    async def end(
+        self, filing: FilingClient, observation: Observation, plans: list["Plan"], *, early: bool
+    ) -> None:
+        """File its files and finish it; with `early`, they are filed before they are written."""
         if not early:
             await asyncio.to_thread(self.write, plans)
         for begin in range(0, len(plans), 5):
             await self._file(filing, observation, plans[begin : begin + 5])
         if early:
             await asyncio.to_thread(self.write, plans)
-        await filing.finish(unit, datetime.now(UTC))
+        await filing.finish(observation.id, datetime.now(UTC))
         observation.finished = True
-        if self._rng.random() < 0.1:
-            await asyncio.to_thread(self._leave_a_decoy, str(unit))
-        return observation
 
     async def _file(self, filing: FilingClient, observation: Observation, plans: list["Plan"]) -> None:
         ids = await filing.file(observation.id, [plan.declared for plan in plans])
@@ -109,18 +119,9 @@ class Instrument:
         size = rng.choice((0, rng.randint(1, KIB), rng.randint(KIB, 64 * KIB), rng.randint(KIB, 512 * KIB)))
         if number == 0 and rng.random() < self._pace.large:
             size = rng.randint(9 * MIB, 18 * MIB)
-        data = rng.randbytes(size)
-        mtime_ns = rng.randint(10**18, 17 * 10**17)
         module = "guide" if self.name == INSTRUMENTS[0] and rng.random() < 0.3 else None
-        told = rng.choice((("size",), ("size", "sha256"), ()))
-        sha256 = hashlib.sha256(data).hexdigest()
-        declared = DeclaredFile(
-            path=path,
-            module=module,
-            size=size if "size" in told else None,
-            sha256=sha256 if "sha256" in told else None,
-        )
-        return Plan(data, Written(path, size, sha256, mtime_ns, declared))
+        told = rng.choice((Told.SIZE, Told.BOTH, Told.NOTHING))
+        return planned(rng, path, size, told, module)
 
     def write(self, plans: list["Plan"]) -> None:
         """Each file is whole when it gets its name; blocking."""
@@ -131,6 +132,28 @@ class Instrument:
         data = self._rng.randbytes(self._rng.randint(1, KIB))
         path = place(self.folder, f"{top}/nobody filed this.txt", data, 17 * 10**17)
         self._ledger.decoys[path] = hashlib.sha256(data).hexdigest()
+
+
+class Told(Enum):
+    """What an instrument declares of a file."""
+
+    NOTHING = frozenset[str]()
+    """Its path alone."""
+    SIZE = frozenset({"size"})
+    """Its size."""
+    BOTH = frozenset({"size", "sha256"})
+    """Its size and its checksum."""
+
+
+def planned(rng: random.Random, path: str, size: int, told: Told, module: str | None = None) -> "Plan":
+    """A file of random bytes and any time of the last decades."""
+    data = rng.randbytes(size)
+    sha256 = hashlib.sha256(data).hexdigest()
+    facts = {"size": size, "sha256": sha256}
+    declared = DeclaredFile.model_validate(
+        {"path": path, "module": module, **{name: facts[name] for name in told.value}}
+    )
+    return Plan(data, Written(path, size, sha256, rng.randint(10**18, 17 * 10**17), declared))
 
 
 @dataclass(frozen=True, slots=True)

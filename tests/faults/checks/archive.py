@@ -14,6 +14,9 @@ from uuid import UUID
 from libs.storage.s3 import S3Store
 from tests.faults.checks.world import World
 
+EVENT_LOG = "log/"
+"""Where an archive keeps the event log; everything else is packages and their sidecars."""
+
 
 @dataclass(frozen=True, slots=True)
 class Restored:
@@ -54,7 +57,7 @@ def _compared(world: World, found: dict[tuple[UUID, str], list[Restored]]) -> li
 async def _files(store: S3Store) -> tuple[dict[tuple[UUID, str], list[Restored]], list[str]]:
     """Every file of every package in an archive, by observation and path."""
     files: dict[tuple[UUID, str], list[Restored]] = defaultdict(list)
-    keys = {listed.key async for listed in store.list()}
+    keys = {listed.key async for listed in store.list() if not listed.key.startswith(EVENT_LOG)}
     packages = {key for key in keys if key.endswith(".tar")}
     sidecars = {key.removesuffix(".tar") + ".json" for key in packages}
     complaints = [f"{key} should not be there" for key in keys - packages - sidecars]

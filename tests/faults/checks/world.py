@@ -18,12 +18,10 @@ class Allowed:
 
     Attributes:
         letters: Codes of dead letters, by how many there may be at most.
-        quarantined: How many damaged arrivals may be kept in a BUFFER.
         kept: Ids of packages whose copies in BUFFERs may stay.
     """
 
     letters: Mapping[str, int] = field(default_factory=dict)
-    quarantined: int = 0
     kept: frozenset[UUID] = frozenset()
 
 

@@ -64,6 +64,17 @@ async def pause(scene: Scene, names: Sequence[str], seconds: float = BEYOND_LEAS
         scene.did(f"SIGCONT after {seconds:.0f} s")
 
 
+@asynccontextmanager
+async def paused(scene: Scene, name: str) -> AsyncIterator[None]:
+    """A service stands still while the block lasts; whatever it had in hand, it goes on with."""
+    pids = await running(scene, name)
+    _send(pids, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        _send(pids, signal.SIGCONT)
+
+
 def _send(pids: Sequence[int], what: signal.Signals) -> None:
     for pid in pids:
         with suppress(ProcessLookupError):

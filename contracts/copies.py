@@ -1,10 +1,11 @@
 """PhysicalCopy: this thing exists at this location. Deletions, refusals and scrubs of copies."""
 
+from typing import Any
 from uuid import UUID
 
 from contracts.base import ByteCount, Event, Message, Name, Parted, RelativePath, Sha256, Utc, derived_id
 from contracts.problems import Problem
-from contracts.states import CopyKind
+from contracts.states import CopyKind, CopyState
 
 
 class CopyRef(Message):
@@ -23,10 +24,17 @@ class CopyRef(Message):
 
 
 class RefusedCopy(Message):
-    """A copy that may not go, and why."""
+    """A copy that may not go, and why.
+
+    Attributes:
+        state: What the copy is from now on: as it was, only waiting for its age, or such that it could not be deleted.
+        after: When it was refused before, or made known: tells this refusal from an equal one earlier.
+    """
 
     copy_ref: CopyRef
     problem: Problem
+    state: CopyState = CopyState.PRESENT
+    after: Utc | None = None
 
 
 class CopyDeleted(Parted):
@@ -52,24 +60,48 @@ class DeletionRefused(Parted):
 
     entity = "copy"
     fact = "deletion_refused"
+    version = 2
 
+    schema_version: int = 2
     location: Name
     refusals: tuple[RefusedCopy, ...]
 
     def identity(self) -> tuple[object, ...]:
-        return (
-            self.location,
-            *(f"{r.copy_ref.kind}:{r.copy_ref.entity_id}:{r.problem.code}" for r in self.refusals),
-        )
+        return (self.location, *(_refusal_identity(refusal) for refusal in self.refusals))
+
+    def event_id(self, site: str) -> UUID:
+        """The id as the first version made it: what is read from an old log keeps its own."""
+        return derived_id("chasqui.copy.deletion_refused.v1", site, *self.identity())
 
     def about(self) -> str:
         return self.location
 
 
+def _refusal_identity(refusal: RefusedCopy) -> str:
+    copy, after = refusal.copy_ref, refusal.after
+    return f"{copy.kind}:{copy.entity_id}:{refusal.problem.code}" + (f":{after.isoformat()}" if after else "")
+
+
+_STATES_OF_CODES = {
+    "retention": CopyState.DELETION_POSSIBLE,
+    "delete_refused": CopyState.DELETION_FAILED,
+    **dict.fromkeys(("still_staged", "folder_in_use", "folder_not_of_job"), CopyState.STAGED),
+}
+
+
+def refused_v1_to_v2(body: dict[str, Any]) -> dict[str, Any]:
+    """The first version did not say what became of the copies: their codes do."""
+    refusals = [
+        {**one, "state": _STATES_OF_CODES.get(one["problem"]["code"], CopyState.PRESENT)}
+        for one in body["refusals"]
+    ]
+    return body | {"schema_version": 2, "refusals": refusals}
+
+
 class DeletionScheduled(Parted):
     """These copies are about to be deleted: said before anything is touched, so that the log knows the intent.
 
-    `batch` is that of the CopyDeleted or the refusals that follow.
+    `batch` is that of the CopyDeleted that follows; copies that stay after all are in a DeletionRefused.
     """
 
     entity = "copy"

@@ -21,6 +21,7 @@ from contracts.copies import (
     CopyUnrepairable,
     DeletionRefused,
     DeletionScheduled,
+    refused_v1_to_v2,
 )
 from contracts.deployment import DeploymentApplied
 from contracts.files import (
@@ -99,7 +100,7 @@ EVENTS: tuple[type[Event], ...] = (
 
 Upcaster = Callable[[dict[str, Any]], dict[str, Any]]
 
-UPCASTERS: dict[str, Upcaster] = {}
+UPCASTERS: dict[str, Upcaster] = {"chasqui.copy.deletion_refused.v1": refused_v1_to_v2}
 """From a type name (``chasqui.package.sealed.v1``) to the function that makes the next version's body."""
 
 

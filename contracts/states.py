@@ -117,15 +117,15 @@ class CopyState(StrEnum):
     STAGED = "staged"
     """Unpacked at a PROCESSING location; the tar itself is gone."""
     DELETION_POSSIBLE = "deletion_possible"
-    """`may_delete` says yes; retention or pressure decides when."""
+    """The bytes are there, and may go as soon as they are old enough, or the disk is too full."""
     DELETION_SCHEDULED = "deletion_scheduled"
-    """Chosen to be deleted."""
+    """It was announced that they go now: whoever finds a copy like this after a while finishes it, or undoes it."""
     DELETION_IN_PROGRESS = "deletion_in_progress"
-    """Being deleted."""
+    """Being deleted; passed through between an announcement and what came of it (see `CopyStep.BEGUN`)."""
     DELETED = "deleted"
     """Gone."""
     DELETION_FAILED = "deletion_failed"
-    """Storage refused; tried again by the next sweep."""
+    """The bytes are there: the storage refused to delete them. It is tried again by a later sweep."""
 
 
 class FailureKind(StrEnum):
@@ -182,15 +182,92 @@ class PreviewState(StrEnum):
     """The renderer gave up, with a reason."""
 
 
-COPY_TRANSITIONS: dict[CopyState, frozenset[CopyState]] = {
-    CopyState.PRESENT: frozenset({CopyState.STAGED, CopyState.DELETION_POSSIBLE, CopyState.DELETED}),
-    CopyState.STAGED: frozenset({CopyState.DELETION_POSSIBLE, CopyState.DELETED}),
-    CopyState.DELETION_POSSIBLE: frozenset(
-        {CopyState.PRESENT, CopyState.DELETION_SCHEDULED, CopyState.DELETED}
-    ),
-    CopyState.DELETION_SCHEDULED: frozenset({CopyState.PRESENT, CopyState.DELETION_IN_PROGRESS}),
-    CopyState.DELETION_IN_PROGRESS: frozenset({CopyState.DELETED, CopyState.DELETION_FAILED}),
-    CopyState.DELETION_FAILED: frozenset({CopyState.DELETION_SCHEDULED, CopyState.DELETED}),
-    CopyState.DELETED: frozenset({CopyState.PRESENT}),
+class CopyStep(StrEnum):
+    """What happens to a copy."""
+
+    ARRIVED = "arrived"
+    """New bytes are there: files were scanned, a package was sealed, verified, archived, staged or repaired."""
+    REFUSED = "refused"
+    """Its deletion was refused (`DeletionRefused`): when it was decided, at the last look, or to undo what a killed
+    janitor had announced."""
+    SCHEDULED = "scheduled"
+    """Its deletion was announced (`DeletionScheduled`)."""
+    BEGUN = "begun"
+    """The janitor deletes it. No event says so: it follows the announcement at once, and one more event a batch
+    would say what the log says already. So a copy passes through this state, and is never seen in it."""
+    DELETED = "deleted"
+    """It is gone (`CopyDeleted`)."""
+
+
+_THERE = frozenset(
+    {CopyState.PRESENT, CopyState.STAGED, CopyState.DELETION_POSSIBLE, CopyState.DELETION_FAILED}
+)
+
+COPY_STEPS: dict[CopyStep, dict[CopyState, frozenset[CopyState]]] = {
+    CopyStep.ARRIVED: {
+        CopyState.PRESENT: frozenset(CopyState),
+        CopyState.STAGED: frozenset(CopyState),
+    },
+    CopyStep.REFUSED: {
+        CopyState.PRESENT: frozenset(
+            {
+                CopyState.PRESENT,
+                CopyState.DELETION_POSSIBLE,
+                CopyState.DELETION_SCHEDULED,
+                CopyState.DELETION_IN_PROGRESS,
+                CopyState.DELETION_FAILED,
+            }
+        ),
+        CopyState.STAGED: frozenset(
+            {
+                CopyState.STAGED,
+                CopyState.DELETION_SCHEDULED,
+                CopyState.DELETION_IN_PROGRESS,
+                CopyState.DELETION_FAILED,
+            }
+        ),
+        CopyState.DELETION_POSSIBLE: frozenset(
+            {
+                CopyState.PRESENT,
+                CopyState.DELETION_POSSIBLE,
+                CopyState.DELETION_SCHEDULED,
+                CopyState.DELETION_IN_PROGRESS,
+                CopyState.DELETION_FAILED,
+            }
+        ),
+        # From a state that was not announced: as logs tell it that are older than announcements.
+        CopyState.DELETION_FAILED: frozenset({*_THERE, CopyState.DELETION_IN_PROGRESS}),
+    },
+    CopyStep.SCHEDULED: {CopyState.DELETION_SCHEDULED: frozenset({*_THERE, CopyState.DELETION_SCHEDULED})},
+    CopyStep.BEGUN: {CopyState.DELETION_IN_PROGRESS: frozenset({CopyState.DELETION_SCHEDULED})},
+    # From a state that was not announced: as above.
+    CopyStep.DELETED: {
+        CopyState.DELETED: frozenset({*_THERE, CopyState.DELETION_IN_PROGRESS, CopyState.DELETED})
+    },
 }
-"""What a copy may become. A deleted copy becomes present again only by new bytes (a repeat transfer)."""
+"""What each step makes of a copy, and from which states; from any other it makes nothing of it.
+
+All events about one copy are in the stream of its site, so they come in their order everywhere.
+"""
+
+COPY_TRANSITIONS: dict[CopyState, frozenset[CopyState]] = {
+    before: frozenset(
+        after
+        for steps in COPY_STEPS.values()
+        for after, froms in steps.items()
+        if before in froms and after is not before
+    )
+    for before in CopyState
+}
+"""What a copy may become next."""
+
+
+def copy_sources(step: CopyStep, after: CopyState) -> frozenset[CopyState]:
+    """The states that a copy may be in, as told, before a step that leads to `after`.
+
+    What is passed through counts as being in the state before it.
+    """
+    sources = COPY_STEPS[step][after]
+    if CopyState.DELETION_IN_PROGRESS in sources:
+        sources |= COPY_STEPS[CopyStep.BEGUN][CopyState.DELETION_IN_PROGRESS]
+    return sources

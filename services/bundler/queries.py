@@ -15,7 +15,8 @@ from services.bundler.closing import Waiting
 _WAITING = f"""
 SELECT {RECORD_COLUMNS}, package.sealed_at, copy.location, copy.path
 FROM raw_data_package package
-JOIN physical_copy copy ON copy.entity_id = package.id AND copy.state = 'present' AND copy.location = ANY($2::text[])
+JOIN physical_copy copy ON copy.entity_id = package.id AND copy.location = ANY($2::text[])
+    AND copy.state IN ('present', 'deletion_possible', 'deletion_failed')
 WHERE package.data_transfer_package_id IS NULL AND package.state IN ('waiting', 'archived')
   AND package.sealed_at IS NOT NULL AND package.provenance ->> 'site' = $1
 ORDER BY package.priority, package.sealed_at, package.id LIMIT $3

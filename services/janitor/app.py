@@ -32,13 +32,13 @@ async def compose(runtime: Runtime) -> AsyncIterator[None]:
         return datetime.now(UTC)
 
     async with runtime.opsdb() as opsdb, open_archives(place) as stores:
-        cleaner = Cleaner(opsdb=opsdb, asker=Asker(stores), place=place, now=now)
-        emptier = Emptier(opsdb=opsdb, place=place, now=now)
+        publisher = bus.publisher
+        cleaner = Cleaner(opsdb=opsdb, asker=Asker(stores), publisher=publisher, place=place, now=now)
+        emptier = Emptier(opsdb=opsdb, publisher=publisher, place=place, now=now)
         subscribe(bus, JanitorHandlers(opsdb=opsdb, cleaner=cleaner, emptier=emptier))
         sweeper = Sweeper(
             opsdb=opsdb,
-            publisher=bus.publisher,
-            site=place.site,
+            publisher=publisher,
             cleaner=cleaner,
             emptier=emptier,
             now=now,

@@ -1,36 +1,32 @@
-"""One package at one site: decide about every copy of it, ask the archive, look, delete, tell."""
+"""One package at one site: decide about every copy of it, ask the archive, announce, look, delete, tell.
+
+Invariants:
+    1. Nothing is touched before DeletionScheduled is stored, which names all that will be.
+    2. Killed after that, the copies are found by their state: one that is gone is told to be so, whatever else has
+       happened since; one that is there is decided about anew.
+"""
 
 import asyncio
-from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import TypeVar
 from uuid import UUID
 
 from contracts.base import Event
-from contracts.copies import CopyRef
+from libs.bus.publishing import EventPublisher
 from libs.bus.pulse import turn
 from libs.opsdb.reader import OpsDbReader
-from libs.service.blocking import in_thread
 from libs.service.service import Place
 from libs.sites.models import DiskLocation
-from libs.storage.deletion import EmptiedFolders
 from libs.telemetry.logs import logger
 from services.janitor import hold_queries, queries, telling
+from services.janitor.acting import Actor, Grounds, by_location, grouped, ref_of
 from services.janitor.asking import Asker, mode_for
-from services.janitor.deleting import Cleared, Ground, delete, require_mounted
-from services.janitor.facts import BufferCopy, Moment, PackageFacts, SourceCopy, World
+from services.janitor.facts import BufferCopy, Moment, PackageFacts, Sight, SourceCopy, World
 from services.janitor.holds import Holds
 from services.janitor.planning import Candidate, Refused, plan
 from services.janitor.premises import Premises
-
-CHUNK = 500
-"""Copies between two looks at the holds."""
-AT_ONCE = 4
-"""Chunks that are deleted side by side."""
-PACKAGES_FOLDER = "packages"
-
-T = TypeVar("T")
+from services.janitor.telling import Kept, Told
 
 log = logger("janitor")
 
@@ -40,12 +36,35 @@ class Cleaned:
     """What became of a package's copies at this site.
 
     Attributes:
-        events: What is to be said of it.
-        left: How many copies stay.
+        events: What is to be said of it; that they are about to go was said.
+        gone: Bytes that went, by location.
+        left: How many copies stay for a reason of their own.
+        away: How many are at locations that are away.
     """
 
     events: tuple[Event, ...] = ()
+    gone: Mapping[str, int] = field(default_factory=dict)
     left: int = 0
+    away: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """What was decided, with disks and archives asked.
+
+    Attributes:
+        package: With what its archives said.
+        grounds: The locations that are there.
+        deletions: What goes.
+        refusals: What stays.
+        finished: What was announced earlier, and is gone.
+    """
+
+    package: PackageFacts
+    grounds: Grounds
+    deletions: Sequence[Candidate]
+    refusals: Sequence[Refused]
+    finished: Sequence[Candidate]
 
 
 class Cleaner:
@@ -54,18 +73,26 @@ class Cleaner:
     Args:
         opsdb: The site's ops-db.
         asker: Asks the archives.
+        publisher: Announces what is about to go.
         place: Where the instance runs.
         now: The clock.
     """
 
     def __init__(
-        self, *, opsdb: OpsDbReader, asker: Asker, place: Place, now: Callable[[], datetime]
+        self,
+        *,
+        opsdb: OpsDbReader,
+        asker: Asker,
+        publisher: EventPublisher,
+        place: Place,
+        now: Callable[[], datetime],
     ) -> None:
         self._opsdb = opsdb
         self._asker = asker
-        self._place = place
+        self._publisher = publisher
         self._now = now
         self._premises = Premises.of(place, asker.locations)
+        self._actor = Actor(opsdb, self._premises, place.deployment)
         self._turn = asyncio.Lock()
 
     @property
@@ -73,15 +100,19 @@ class Cleaner:
         """The locations that are cleared."""
         return self._premises.cleared
 
-    async def clean(self, package_id: UUID, pressed: Collection[str] = ()) -> Cleaned:
+    async def clean(
+        self, package_id: UUID, *, pressed: Collection[str] = (), causation_id: str | None = None
+    ) -> Cleaned:
         """Delete what may go. A repeat finds it gone, and says the same.
 
         Args:
             package_id: The package.
             pressed: Locations whose disks are so full that its age is not waited for there.
+            causation_id: Of the event that asked for it.
 
         Raises:
-            Retriable: ``location_missing``, ``opsdb_unavailable``.
+            Retriable: ``opsdb_unavailable``, ``bus_unavailable``.
+            UserError: An instrument's folder is reached through a symbolic link.
         """
         async with turn(self._turn):
             async with self._opsdb.snapshot(self._premises.stream) as view:
@@ -89,111 +120,97 @@ class Cleaner:
                 holds = await hold_queries.standing(view)
             if found is None or not found.copies:
                 return Cleaned()
-            worlds = self._worlds(found, holds, pressed)
-            decided = plan(_candidates(found.copies, worlds))
-            cleared = await self._act(package_id, decided.deletions)
-            return self._told(package_id, cleared.gone, (*decided.refusals, *cleared.refused))
+            decided = await self._decide(found, self._candidates(found, holds, pressed))
+            await self._announce(package_id, decided.deletions, causation_id)
+            cleared = await self._actor.delete(decided.grounds, decided.package, decided.deletions)
+            stay = (*decided.refusals, *cleared.refused)
+            away = len(found.copies) - len(decided.deletions) - len(decided.refusals) - len(decided.finished)
+            return Cleaned(
+                tuple(self._told(package_id, decided, cleared.gone, stay)),
+                _bytes_by_location((*cleared.gone, *decided.finished)),
+                len(stay),
+                away,
+            )
 
-    def _worlds(self, found: queries.Dossier, holds: Holds, pressed: Collection[str]) -> dict[str, World]:
-        """What the copies' fate depends on, by location."""
+    def _candidates(self, found: queries.Dossier, holds: Holds, pressed: Collection[str]) -> list[Candidate]:
         now = self._now()
-        return {
+        worlds = {
             location: World(
                 Moment.DECIDING, now, disk.retention, location in pressed, package=found.package, holds=holds
             )
             for location, disk in self.disks.items()
         }
+        return [
+            Candidate(known.copy, worlds[known.copy.ref.location], known.history) for known in found.copies
+        ]
 
-    async def _act(self, package_id: UUID, deletions: Sequence[Candidate]) -> Cleared:
-        """Ask archives and disks, and delete what still may go."""
-        if not deletions:
-            return Cleared((), ())
-        package = await self._asked(package_id, deletions)
-        grounds = {
-            location: await self._ground(package, location, several)
-            for location, several in _by_location(deletions)
-        }
-        for ground in grounds.values():
-            await asyncio.to_thread(require_mounted, ground)
-        room = asyncio.Semaphore(AT_ONCE)
-        async with asyncio.TaskGroup() as group:
-            tasks = [
-                group.create_task(self._delete(room, grounds[location], package, chunk))
-                for location, several in _by_location(deletions)
-                for chunk in _chunks(several)
-            ]
-        return Cleared(
-            tuple(one for task in tasks for one in task.result().gone),
-            tuple(one for task in tasks for one in task.result().refused),
-        )
+    async def _decide(self, found: queries.Dossier, candidates: Sequence[Candidate]) -> Decided:
+        """Decide by ops-db, then look at the disks, then ask the archives: each only about what is left."""
+        first = plan(candidates)
+        announced = [one for one in first.refusals if one.candidate.history.announced]
+        others = [one for one in first.refusals if not one.candidate.history.announced]
+        maybe = [*first.deletions, *(one.candidate for one in announced)]
+        grounds = await self._actor.grounds(found.package, maybe)
+        looked = await self._actor.looked(grounds, maybe)
+        finished = [one for one in looked if one.history.announced and _is_gone(one)]
+        second = plan(one for one in looked if not (one.history.announced and _is_gone(one)))
+        package = await self._asked(found.package, second.deletions)
+        third = plan(replace(one, world=replace(one.world, package=package)) for one in second.deletions)
+        refusals = [*others, *second.refusals, *third.refusals]
+        return Decided(package, grounds, third.deletions, refusals, finished)
 
-    async def _asked(self, package_id: UUID, deletions: Sequence[Candidate]) -> PackageFacts:
+    async def _asked(self, package: PackageFacts, deletions: Sequence[Candidate]) -> PackageFacts:
         """The package as ops-db knows it now, with what its archives say of it now."""
-        known = await queries.package_facts(self._opsdb, self._premises, [package_id])
+        if not deletions:
+            return package
+        known = await queries.package_facts(self._opsdb, self._premises, [package.id])
         mode = mode_for(candidate.world.retention.evidence for candidate in deletions)
-        return await self._asker.ask(known[package_id].facts, mode)
+        return await self._asker.ask(known[package.id].facts, mode)
 
-    async def _delete(
-        self, room: asyncio.Semaphore, ground: Ground, package: PackageFacts, chunk: Sequence[Candidate]
-    ) -> Cleared:
-        """Delete some copies; holds are looked up for every few of them, as they may be placed meanwhile."""
-        async with room:
-            holds = await hold_queries.standing(self._opsdb)
-            acting = [
-                replace(one, world=replace(one.world, moment=Moment.ACTING, package=package, holds=holds))
-                for one in chunk
-            ]
-            return await in_thread(lambda stop: delete(ground, acting, stop.is_set))
+    async def _announce(
+        self, package_id: UUID, deletions: Sequence[Candidate], causation_id: str | None
+    ) -> None:
+        events = [
+            event
+            for location, several in by_location(deletions)
+            for event in telling.scheduled(_batch(package_id, location, several), location, _told(several))
+        ]
+        await self._publisher.publish(events, causation_id=causation_id)
 
-    async def _ground(self, package: PackageFacts, location: str, several: Sequence[Candidate]) -> Ground:
-        root = self.disks[location].path
-        if location in self._premises.buffers:
-            return Ground(root, PACKAGES_FOLDER, EmptiedFolders.REMOVE)
-        # A running observation may be about to write into a folder that is empty just now.
-        busy = package.instrument is None or await queries.is_observing(self._opsdb, package.instrument)
-        emptied = EmptiedFolders.KEEP if busy else EmptiedFolders.REMOVE
-        return Ground(root, self._instrument_folder(package, _ref(several[0]).path), emptied)
-
-    def _instrument_folder(self, package: PackageFacts, path: str) -> str:
-        if package.instrument in self._place.deployment.instruments:
-            return self._place.deployment.instrument_folder(package.instrument)
-        return path.partition("/")[0]
-
-    def _told(self, package_id: UUID, gone: Sequence[Candidate], refused: Sequence[Refused]) -> Cleaned:
+    def _told(
+        self, package_id: UUID, decided: Decided, gone: Sequence[Candidate], refused: Sequence[Refused]
+    ) -> list[Event]:
+        """What is said afterwards; what went under the names under which it was announced."""
         events: list[Event] = []
-        for location, several in _by_location(gone):
-            copies = [(_ref(one), one.since) for one in several]
-            events += telling.deleted(package_id, location, copies, self._now())
+        batches = {
+            location: _batch(package_id, location, several)
+            for location, several in by_location(decided.deletions)
+        }
+        for location, several in by_location(gone):
+            events += telling.deleted(batches[location], location, _told(several), self._now())
             log.info("deleted", package=str(package_id), location=location, copies=len(several))
-        for location, stay in _grouped(refused, lambda one: _ref(one.candidate).location):
-            refusals = [(_ref(one.candidate), one.problem, one.candidate.refusal) for one in stay]
-            events += telling.refused(location, refusals)
-        return Cleaned(tuple(events), len(refused))
+        for location, several in by_location(decided.finished):
+            batch = _batch(package_id, location, several)
+            events += telling.deleted(batch, location, _told(several), self._now())
+            log.info("found_deleted", package=str(package_id), location=location, copies=len(several))
+        for location, stay in grouped(refused, lambda one: ref_of(one.candidate).location):
+            kept = [Kept(told, one.problem) for one in stay for told in _told([one.candidate])]
+            events += telling.refused(location, kept)
+        return events
 
 
-def _ref(candidate: Candidate) -> CopyRef:
+def _told(candidates: Sequence[Candidate]) -> list[Told]:
+    return [Told(ref_of(one), one.history) for one in candidates]
+
+
+def _batch(package_id: UUID, location: str, several: Sequence[Candidate]) -> UUID:
+    return telling.batch_id(package_id, location, _told(several))
+
+
+def _is_gone(candidate: Candidate) -> bool:
     copy = candidate.copy
-    if not isinstance(copy, SourceCopy | BufferCopy):
-        raise TypeError(f"{type(copy).__name__} is no file or package")
-    return copy.ref
+    return isinstance(copy, SourceCopy | BufferCopy) and copy.seen is Sight.GONE
 
 
-def _chunks(candidates: Sequence[Candidate]) -> Iterable[Sequence[Candidate]]:
-    return (candidates[start : start + CHUNK] for start in range(0, len(candidates), CHUNK))
-
-
-def _candidates(copies: Iterable[queries.KnownCopy], worlds: dict[str, World]) -> list[Candidate]:
-    return [
-        Candidate(known.copy, worlds[known.copy.ref.location], known.since, known.refusal) for known in copies
-    ]
-
-
-def _by_location(candidates: Iterable[Candidate]) -> list[tuple[str, list[Candidate]]]:
-    return _grouped(candidates, lambda one: _ref(one).location)
-
-
-def _grouped(items: Iterable[T], key: Callable[[T], str]) -> list[tuple[str, list[T]]]:
-    groups: dict[str, list[T]] = {}
-    for item in items:
-        groups.setdefault(key(item), []).append(item)
-    return sorted(groups.items(), key=lambda group: group[0])
+def _bytes_by_location(gone: Sequence[Candidate]) -> dict[str, int]:
+    return {location: sum(ref_of(one).size for one in several) for location, several in by_location(gone)}

@@ -1,14 +1,16 @@
 """One staging job at one site: its folder goes once it was released, has expired or failed."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
 from contracts.base import Event
 from contracts.problems import Problem
+from contracts.states import CopyState
+from libs.bus.publishing import EventPublisher
 from libs.bus.pulse import FLUSH_S, leave, turn
-from libs.errors import Retriable
 from libs.opsdb.reader import OpsDbReader
 from libs.service.service import Place
 from libs.sites.models import DiskLocation
@@ -18,8 +20,22 @@ from services.janitor.facts import Moment, StagedFolder, World
 from services.janitor.may_delete import Refusal, may_delete
 from services.janitor.premises import Premises
 from services.janitor.staged_queries import Job
+from services.janitor.telling import Kept, Told
 
 log = logger("janitor")
+
+
+@dataclass(frozen=True, slots=True)
+class Emptied:
+    """What became of a job's folder.
+
+    Attributes:
+        events: What is to be said of it; that it is about to go was said.
+        problem: Why it stays; None if it does not.
+    """
+
+    events: tuple[Event, ...] = ()
+    problem: Problem | None = None
 
 
 class Emptier:
@@ -27,35 +43,50 @@ class Emptier:
 
     Args:
         opsdb: The site's ops-db.
+        publisher: Announces what is about to go.
         place: Where the instance runs.
         now: The clock.
     """
 
-    def __init__(self, *, opsdb: OpsDbReader, place: Place, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self, *, opsdb: OpsDbReader, publisher: EventPublisher, place: Place, now: Callable[[], datetime]
+    ) -> None:
         self._opsdb = opsdb
+        self._publisher = publisher
         self._now = now
         self.disks: dict[str, DiskLocation] = dict(Premises.of(place, ()).processing)
         self._turn = asyncio.Lock()
 
-    async def empty(self, job_id: UUID) -> list[Event]:
+    async def empty(self, job_id: UUID, *, causation_id: str | None = None) -> Emptied:
         """Delete a job's folder if it may go. A repeat finds it gone, and says the same.
 
+        Args:
+            job_id: The job.
+            causation_id: Of the event that asked for it.
+
         Raises:
-            Retriable: ``location_missing``, ``opsdb_unavailable``.
+            Retriable: ``opsdb_unavailable``, ``bus_unavailable``.
         """
         async with turn(self._turn):
             job = await staged_queries.job(self._opsdb, job_id)
             if job is None or job.location not in self.disks or job.folder is None:
-                return []
-            copies = await staged_queries.copies(self._opsdb, job_id, job.location, job.folder)
-            problem = await self._against(job, Moment.DECIDING) or await self._act(job_id)
+                return Emptied()
+            root = self.disks[job.location].path
+            if not await asyncio.to_thread(root.is_dir):
+                log.warning("location_away", location=job.location, job=str(job_id))
+                return Emptied()
+            found = await staged_queries.copies(self._opsdb, job_id, job.location, job.folder)
+            copies = [Told(one.ref, one.history) for one in found]
+            batch = telling.batch_id(job_id, job.location, copies)
+            problem = await self._against(job, Moment.DECIDING)
+            if problem is None:
+                scheduled = telling.scheduled(batch, job.location, copies)
+                await self._publisher.publish(scheduled, causation_id=causation_id)
+                problem = await self._act(job_id)
             if problem is not None:
-                log.info("kept", job=str(job_id), **problem.model_dump())
-                refusals = [(copy.ref, problem, copy.refusal) for copy in copies]
-                return list(telling.refused(job.location, refusals))
+                return self._kept(job.location, job_id, copies, problem)
             log.info("deleted", job=str(job_id), location=job.location, packages=len(copies))
-            gone = [(copy.ref, copy.since) for copy in copies]
-            return list(telling.deleted(job_id, job.location, gone, self._now()))
+            return Emptied(tuple(telling.deleted(batch, job.location, copies, self._now())))
 
     async def _act(self, job_id: UUID) -> Problem | None:
         """Ask again with what is known now, and delete; the reason if it stays."""
@@ -65,16 +96,9 @@ class Emptier:
         problem = await self._against(job, Moment.ACTING)
         if problem is not None:
             return problem
-        root = self.disks[job.location].path
-        if not await asyncio.to_thread(root.is_dir):
-            raise Retriable(
-                "location_missing",
-                f"{root} is not there",
-                "Mount the location or correct its path; nothing was deleted.",
-            )
         try:
             with leave(FLUSH_S):
-                await asyncio.to_thread(folders.remove, root, job_id)
+                await asyncio.to_thread(folders.remove, self.disks[job.location].path, job_id)
         except OSError as error:
             return refusing.not_deletable(folders.job_folder(job_id), error.strerror or str(error))
         return None
@@ -86,3 +110,8 @@ class Emptier:
         holds = await hold_queries.standing(self._opsdb)
         answer = may_delete(folder, World(moment, self._now(), retention, job=job.facts, holds=holds))
         return answer.problem if isinstance(answer, Refusal) else None
+
+    def _kept(self, location: str, job_id: UUID, copies: Sequence[Told], problem: Problem) -> Emptied:
+        log.info("kept", job=str(job_id), **problem.model_dump())
+        kept = [Kept(one, problem, whole=CopyState.STAGED) for one in copies]
+        return Emptied(tuple(telling.refused(location, kept)), problem)

@@ -1,11 +1,15 @@
 """Whether enough archives are known to hold a package: pure."""
 
 from collections.abc import Iterable
+from datetime import timedelta
 
 from contracts.problems import Problem
 from libs.sites.retention import ArchiveEvidence
 from services.janitor import refusing
 from services.janitor.facts import ArchiveCopy, Evidence, Moment, PackageFacts, Standing, World
+
+FUTURE = timedelta(hours=1)
+"""A proof that is later than this from now was dated by a clock that was wrong: it counts as none."""
 
 _GOOD = {
     ArchiveEvidence.RECORDED: frozenset({Standing.WHOLE, Standing.READ}),
@@ -47,7 +51,8 @@ def _is_young(archive: ArchiveCopy, world: World) -> bool:
         return True
     if world.moment is Moment.DECIDING and _will_be_read(archive, world):
         return True
-    times = [when for when in (archive.proven_at, archive.verified_at) if when is not None]
+    latest = world.now + FUTURE
+    times = [when for when in (archive.proven_at, archive.verified_at) if when is not None and when <= latest]
     return bool(times) and world.now - max(times) <= longest
 
 

@@ -6,7 +6,7 @@ from enum import Enum
 from uuid import UUID
 
 from contracts.copies import CopyRef
-from contracts.states import FileState, PackageState, WorkState
+from contracts.states import CopyState, FileState, PackageState, WorkState
 from libs.sites.retention import Retention
 from services.janitor.holds import NO_HOLDS, Holds
 
@@ -223,6 +223,31 @@ class ArchiveObject:
 
 
 Copy = SourceCopy | BufferCopy | StagedFolder | ArchiveObject
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """What ops-db says of a copy so far; not what its fate depends on, but what was told of it.
+
+    Attributes:
+        since: When it was made known: tells it from one at the same place before or after.
+        state: As told last; None if it is not known.
+        refusal: The code with which it was refused last; None if it was not, or was announced since.
+        refused_at: When that was, or the time before.
+    """
+
+    since: datetime | None = None
+    state: CopyState | None = None
+    refusal: str | None = None
+    refused_at: datetime | None = None
+
+    @property
+    def announced(self) -> bool:
+        """Whether it was said that it goes, and not what came of it: a janitor was killed in between."""
+        return self.state is CopyState.DELETION_SCHEDULED
+
+
+NO_HISTORY = History()
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,9 +4,11 @@ No symbolic link is followed on the way to a folder or inside it: what is staged
 put links there.
 """
 
+import errno
 import fcntl
 import os
 import shutil
+import stat
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -14,6 +16,8 @@ from pathlib import Path
 from uuid import UUID
 
 STAGING = "staging"
+GOING = ".deleting"
+"""Ends the name of a folder that is being deleted."""
 LEFTOVER_S = 600.0
 """Unpacking that was killed leaves a folder ``.….partial``, taken over by the next try; an old one has none."""
 
@@ -34,21 +38,24 @@ def jobs_on_disk(root: Path) -> list[UUID]:
 def remove(root: Path, job_id: UUID) -> None:
     """Delete a job's folder and everything in it; one that is gone is deleted already.
 
+    It loses its name first: whoever looks finds it whole or not at all, also if this is killed.
+
     Raises:
         OSError: The system refuses, or a link stands where a folder should.
     """
     with _staging(root) as handle:
-        if handle is None:
+        if handle is None or not _is_folder(handle, str(job_id)):
             return
-        try:
-            shutil.rmtree(str(job_id), dir_fd=handle)
-        except FileNotFoundError:
-            return
+        aside = f".{job_id}{GOING}"
+        _remove_tree(handle, aside)
+        os.rename(str(job_id), aside, src_dir_fd=handle, dst_dir_fd=handle)
+        os.fsync(handle)
+        _remove_tree(handle, aside)
         os.fsync(handle)
 
 
 def remove_leftovers(root: Path, older_than_s: float = LEFTOVER_S) -> int:
-    """Delete what killed unpacking left beside the jobs' folders; returns how many.
+    """Delete what killed unpacking and killed deletions left beside the jobs' folders; returns how many.
 
     Whoever unpacks holds a lock on its folder, so that work in progress is never taken for a leftover.
     """
@@ -58,7 +65,30 @@ def remove_leftovers(root: Path, older_than_s: float = LEFTOVER_S) -> int:
             if name.startswith(".") and name.endswith(".partial"):
                 with suppress(FileNotFoundError, BlockingIOError, NotADirectoryError):
                     removed += _remove_leftover(handle, name, older_than_s)
+            elif name.startswith(".") and name.endswith(GOING):
+                removed += _remove_tree(handle, name)
     return removed
+
+
+def _is_folder(parent: int, name: str) -> bool:
+    """Whether a folder is there; OSError if something else is."""
+    try:
+        mode = os.stat(name, dir_fd=parent, follow_symlinks=False).st_mode
+    except FileNotFoundError:
+        return False
+    if not stat.S_ISDIR(mode):
+        what = "symbolic link" if stat.S_ISLNK(mode) else "file"
+        raise OSError(errno.ENOTDIR, f"a {what} stands where a job's folder should")
+    return True
+
+
+def _remove_tree(parent: int | None, name: str) -> int:
+    """Delete a folder that another instance may be deleting, too; returns how many there were."""
+    try:
+        shutil.rmtree(name, dir_fd=parent)
+    except FileNotFoundError:
+        return 0
+    return 1
 
 
 def _remove_leftover(parent: int | None, name: str, older_than_s: float) -> int:

@@ -33,14 +33,15 @@ class JanitorHandlers:
     async def clear(self, event: PackageArchived, delivery: DeliveryOf) -> Sequence[Event]:
         """Delete what is no longer needed of a package at this site, and say why the rest stays."""
         await self._opsdb.wait_applied(delivery.stream, delivery.sequence)
-        return (await self._cleaner.clean(event.package.package_id)).events
+        cause = str(delivery.envelope.id)
+        return (await self._cleaner.clean(event.package.package_id, causation_id=cause)).events
 
     async def empty(self, event: StagingReleased | StagingFailed, delivery: DeliveryOf) -> Sequence[Event]:
         """Delete what was staged for a job at this site."""
         if event.location not in self._emptier.disks:
             return ()
         await self._opsdb.wait_applied(delivery.stream, delivery.sequence)
-        return await self._emptier.empty(event.job_id)
+        return (await self._emptier.empty(event.job_id, causation_id=str(delivery.envelope.id))).events
 
 
 def subscribe(bus: Bus, handlers: JanitorHandlers) -> None:

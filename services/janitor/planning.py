@@ -2,26 +2,20 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
 
 from contracts.problems import Problem
-from services.janitor.facts import Copy, World
+from services.janitor import refusing
+from services.janitor.facts import NO_HISTORY, BufferCopy, Copy, History, OnDisk, SourceCopy, World
 from services.janitor.may_delete import Refusal, Yes, may_delete
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A copy that is looked at.
-
-    Attributes:
-        since: When this copy was made known; tells it from one at the same place before or after.
-        refusal: The code with which it was refused before; None if it was not.
-    """
+    """A copy that is looked at, the world around it, and what was told of it."""
 
     copy: Copy
     world: World
-    since: datetime | None = None
-    refusal: str | None = None
+    history: History = NO_HISTORY
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +40,24 @@ def plan(candidates: Iterable[Candidate]) -> Plan:
     refusals: list[Refused] = []
     for candidate in candidates:
         match may_delete(candidate.copy, candidate.world):
+            case Yes() if (problem := _known_to_differ(candidate)) is not None:
+                refusals.append(Refused(candidate, problem))
             case Yes():
                 deletions.append(candidate)
             case Refusal(problem=problem):
                 refusals.append(Refused(candidate, problem))
     return Plan(tuple(deletions), tuple(refusals))
+
+
+def _known_to_differ(candidate: Candidate) -> Problem | None:
+    """The content of a file that was read before and was another one, and that nobody touched since.
+
+    It is not read again: that would cost the same again with every sweep, and find the same.
+    """
+    copy, history = candidate.copy, candidate.history
+    if history.refusal != refusing.Code.CONTENT_CHANGED or history.refused_at is None:
+        return None
+    if not isinstance(copy, SourceCopy | BufferCopy) or not isinstance(copy.seen, OnDisk):
+        return None
+    untouched = copy.seen.ctime_ns < history.refused_at.timestamp() * 1e9
+    return refusing.content_changed(copy, None, None) if untouched else None

@@ -7,10 +7,10 @@ from typing import Any, Protocol
 from uuid import UUID
 
 from contracts.copies import CopyRef
-from contracts.states import CopyKind, FileState, PackageState
+from contracts.states import CopyKind, CopyState, FileState, PackageState
 from libs.opsdb.projection.ids import copy_namer
 from libs.opsdb.reader import OpsDbReader
-from services.janitor.facts import ArchiveCopy, BufferCopy, Evidence, PackageFacts, SourceCopy
+from services.janitor.facts import ArchiveCopy, BufferCopy, Evidence, History, PackageFacts, SourceCopy
 from services.janitor.premises import Premises
 
 _THERE = "copy.state IN ('present', 'deletion_possible', 'deletion_scheduled', 'deletion_in_progress', 'deletion_failed')"
@@ -53,10 +53,12 @@ FROM raw_data_file
 WHERE raw_data_package_id = ANY($1::uuid[]) AND location = ANY($2::text[]) ORDER BY path COLLATE "C"
 """
 
-_COPIES = f"SELECT copy.id, copy.created_at, copy.refusal_code FROM physical_copy copy WHERE copy.id = ANY($1::uuid[]) AND {_THERE}"  # noqa: S608 - constants only
+_HISTORY = "copy.created_at, copy.state::text AS copy_state, copy.refusal_code, copy.refused_at"
+
+_COPIES = f"SELECT copy.id, {_HISTORY} FROM physical_copy copy WHERE copy.id = ANY($1::uuid[]) AND {_THERE}"  # noqa: S608 - constants only
 
 _BUFFERED = f"""
-SELECT copy.entity_id AS package, copy.location, copy.path, copy.size, copy.created_at, copy.refusal_code
+SELECT copy.entity_id AS package, copy.location, copy.path, copy.size, {_HISTORY}
 FROM physical_copy copy
 WHERE copy.entity_id = ANY($1::uuid[]) AND copy.kind = 'raw_data_package' AND copy.location = ANY($2::text[])
   AND {_THERE}
@@ -75,6 +77,13 @@ WHERE package.state = 'archived' AND package.archived_at <= $2 AND NOT package.i
 ORDER BY package.archived_at, package.id LIMIT $4
 """  # noqa: S608 - constants only
 
+_ANNOUNCED = """
+SELECT DISTINCT coalesce(file.raw_data_package_id, copy.entity_id) AS package FROM physical_copy copy
+LEFT JOIN raw_data_file file ON copy.kind = 'raw_data_file' AND file.id = copy.entity_id
+WHERE copy.location = $1 AND copy.state = 'deletion_scheduled' AND copy.scheduled_at < $2
+ORDER BY 1 LIMIT $3
+"""
+
 _OBSERVING = "SELECT EXISTS (SELECT FROM executed_obs_unit WHERE instrument = $1 AND state = 'running')"
 
 
@@ -87,16 +96,10 @@ class Fetching(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class KnownCopy:
-    """A copy on a disk of this site.
-
-    Attributes:
-        since: When it became known.
-        refusal: The code with which its deletion was refused last; None if it was not.
-    """
+    """A copy on a disk of this site, and what was told of it."""
 
     copy: SourceCopy | BufferCopy
-    since: datetime | None
-    refusal: str | None
+    history: History
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +186,7 @@ def _source(row: Any, there: Any) -> KnownCopy:  # noqa: ANN401  asyncpg's Recor
         mtime_ns=row["mtime_ns"],
         sha256=row["sha256"],
     )
-    return KnownCopy(copy, there["created_at"], there["refusal_code"])
+    return KnownCopy(copy, _history(there))
 
 
 def _buffer(row: Any, premises: Premises, package: KnownPackage) -> KnownCopy:  # noqa: ANN401  asyncpg's Record is not generic
@@ -201,7 +204,12 @@ def _buffer(row: Any, premises: Premises, package: KnownPackage) -> KnownCopy:  
         departs=premises.sends and package.sealed_in == premises.site,
         landed_at=row["created_at"],
     )
-    return KnownCopy(copy, row["created_at"], row["refusal_code"])
+    return KnownCopy(copy, _history(row))
+
+
+def _history(row: Any) -> History:  # noqa: ANN401  asyncpg's Record is not generic
+    state = CopyState(row["copy_state"]) if row["copy_state"] else None
+    return History(row["created_at"], state, row["refusal_code"], row["refused_at"])
 
 
 async def due(
@@ -218,6 +226,18 @@ async def due(
     """
     rows = await opsdb.fetch(_DUE, location, archived_before, list(but), limit)
     return [row["id"] for row in rows]
+
+
+async def announced(opsdb: OpsDbReader, location: str, before: datetime, limit: int) -> list[UUID]:
+    """Packages with copies of which it was said before then that they go, and not yet what came of it.
+
+    Args:
+        opsdb: The site's ops-db.
+        location: A SOURCE or BUFFER location.
+        before: Whoever announced it since may be about it still.
+        limit: Not more than this.
+    """
+    return [row["package"] for row in await opsdb.fetch(_ANNOUNCED, location, before, limit)]
 
 
 async def is_observing(opsdb: OpsDbReader, instrument: str) -> bool:

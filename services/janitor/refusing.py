@@ -282,12 +282,18 @@ def changed(
     )
 
 
-def content_changed(copy: SourceCopy | BufferCopy, expected: str | None, found: str) -> Problem:
-    """What is there now is in no archive, though it looks like it."""
+def content_changed(copy: SourceCopy | BufferCopy, expected: str | None, found: str | None) -> Problem:
+    """What is there now is in no archive, though it looks like it.
+
+    Args:
+        copy: The file.
+        expected: Its checksum as it was packaged.
+        found: What it is now; None if it was read before, and was not touched since.
+    """
+    what = f"SHA-256 {found}, not {expected}" if found else "it was read, and nobody touched it since"
     return Problem(
         code=Code.CONTENT_CHANGED,
-        reason=f"{copy.ref.path} has the size and time of what was packaged, but another content: "
-        f"SHA-256 {found}, not {expected}",
+        reason=f"{copy.ref.path} has the size and time of what was packaged, but another content: {what}",
         remedy="If the new content matters, save it under a new name and file it; then remove this file by hand. "
         "If nobody wrote it, check the disk.",
     )

@@ -2,13 +2,12 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import datetime
 from uuid import UUID
 
 from contracts.copies import CopyRef
-from contracts.states import CopyKind, WorkState
+from contracts.states import CopyKind, CopyState, WorkState
 from libs.opsdb.reader import OpsDbReader
-from services.janitor.facts import JobFacts, StagedPackage
+from services.janitor.facts import History, JobFacts, StagedPackage
 
 _JOB = """
 SELECT job.location, job.folder, job.state::text AS state, job.released_at,
@@ -26,7 +25,7 @@ WHERE part.staging_job_id = $1 ORDER BY 1
 """
 
 _COPIES = """
-SELECT copy.entity_id, copy.size, copy.created_at, copy.refusal_code
+SELECT copy.entity_id, copy.size, copy.created_at, copy.state::text AS state, copy.refusal_code, copy.refused_at
 FROM staging_job_package part
 JOIN physical_copy copy ON copy.entity_id = part.raw_data_package_id AND copy.location = $2
 WHERE part.staging_job_id = $1 AND copy.state <> 'deleted'
@@ -43,7 +42,7 @@ WHERE job.location = $1 AND (job.released_at IS NOT NULL OR job.state = 'failed'
   AND (job.id = ANY($2::uuid[])
        OR job.id IN (SELECT part.staging_job_id FROM physical_copy copy
                      JOIN staging_job_package part ON part.raw_data_package_id = copy.entity_id
-                     WHERE copy.location = $1 AND copy.state = 'staged'))
+                     WHERE copy.location = $1 AND copy.state <> 'deleted'))
 ORDER BY job.id
 """
 
@@ -59,11 +58,10 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class StagedCopy:
-    """A package that a job staged and no other job in use has staged, too."""
+    """A package that a job staged and no other job in use has staged, too; and what was told of it."""
 
     ref: CopyRef
-    since: datetime | None
-    refusal: str | None
+    history: History
 
 
 async def job(opsdb: OpsDbReader, job_id: UUID) -> Job | None:
@@ -88,8 +86,7 @@ async def copies(opsdb: OpsDbReader, job_id: UUID, location: str, folder: str) -
                 path=folder,
                 size=row["size"] or 0,
             ),
-            row["created_at"],
-            row["refusal_code"],
+            History(row["created_at"], CopyState(row["state"]), row["refusal_code"], row["refused_at"]),
         )
         for row in await opsdb.fetch(_COPIES, job_id, location)
     ]

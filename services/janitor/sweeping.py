@@ -2,11 +2,9 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
-from contracts.base import Event
-from contracts.copies import DeletionRefused
 from libs.bus.publishing import EventPublisher
 from libs.errors import ChasquiError, Retriable
 from libs.opsdb.reader import OpsDbReader
@@ -20,6 +18,10 @@ from services.janitor.emptying import Emptier
 from services.janitor.pressure import Pressure
 
 SWEEP_EVERY_S = 10.0
+STRANDED = timedelta(minutes=1)
+"""What was announced longer ago than this, nobody is about to delete any more; if somebody is, nothing happens twice."""
+FIRST_PAUSE_S = 20.0
+"""For so long a package is left alone that was looked at just now."""
 PACKAGES_AT_ONCE = 50
 """Packages of one location that one sweep clears at most; the next one goes on."""
 
@@ -32,7 +34,6 @@ class Sweeper:
     Args:
         opsdb: The site's ops-db.
         publisher: Of the service.
-        site: The site.
         cleaner: Clears SOURCE and BUFFER.
         emptier: Clears PROCESSING.
         now: The clock.
@@ -44,7 +45,6 @@ class Sweeper:
         *,
         opsdb: OpsDbReader,
         publisher: EventPublisher,
-        site: str,
         cleaner: Cleaner,
         emptier: Emptier,
         now: Callable[[], datetime],
@@ -52,13 +52,11 @@ class Sweeper:
     ) -> None:
         self._opsdb = opsdb
         self._publisher = publisher
-        self._site = site
         self._cleaner = cleaner
         self._emptier = emptier
         self._now = now
-        self._patience = patience or Patience()
+        self._patience = patience or Patience(first_s=FIRST_PAUSE_S)
         self._pressure = Pressure()
-        self._said: set[UUID] = set()
 
     async def sweep(self) -> None:
         """Sweep once. A fault of one location or package does not keep the others.
@@ -73,7 +71,10 @@ class Sweeper:
                 await self._tried(job_id, self._empty)
 
     async def _sweep_disk(self, location: str, disk: DiskLocation) -> None:
-        """Clear what is old enough, and as much of what is not as a disk that is too full needs."""
+        """Finish what was announced, clear what is old enough, and as much of what is not as a full disk needs."""
+        stranded = self._now() - STRANDED
+        for package_id in await queries.announced(self._opsdb, location, stranded, PACKAGES_AT_ONCE):
+            await self._tried(package_id, self._clean)
         for package_id in await self._due(location, self._now() - disk.retention.keep_for):
             await self._tried(package_id, self._clean)
         if not await self._is_pressed(location, disk):
@@ -118,17 +119,11 @@ class Sweeper:
         self._patience.rest(key, settled=settled)
 
     async def _clean(self, package_id: UUID, pressed: Collection[str] = ()) -> bool:
-        cleaned = await self._cleaner.clean(package_id, pressed)
-        await self._say(cleaned.events)
+        cleaned = await self._cleaner.clean(package_id, pressed=pressed)
+        await self._publisher.publish(cleaned.events)
         return cleaned.left == 0
 
     async def _empty(self, job_id: UUID) -> bool:
-        events = await self._emptier.empty(job_id)
-        await self._say(events)
-        return not any(isinstance(event, DeletionRefused) for event in events)
-
-    async def _say(self, events: Sequence[Event]) -> None:
-        """Refusals that come back after another one in between have been said: the log knows them by their id."""
-        news = [event for event in events if event.event_id(self._site) not in self._said]
-        await self._publisher.publish(news)
-        self._said |= {event.event_id(self._site) for event in news if isinstance(event, DeletionRefused)}
+        emptied = await self._emptier.empty(job_id)
+        await self._publisher.publish(emptied.events)
+        return emptied.problem is None

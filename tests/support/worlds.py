@@ -275,3 +275,37 @@ any_world = st.builds(
     job=any_job | mostly(job(), None),
     holds=st.just(Holds()) | any_holds,
 )
+
+good_archives = st.lists(
+    st.builds(
+        archive,
+        location=st.sampled_from(["a", "b", "c"]),
+        site=st.sampled_from(["telescope", "centre"]),
+        standing=st.sampled_from([Standing.WHOLE, Standing.READ]),
+    ),
+    min_size=1,
+    max_size=3,
+    unique_by=lambda one: one.location,
+)
+good_copy: st.SearchStrategy[SourceCopy | BufferCopy] = st.builds(
+    source, seen=st.sampled_from([on_disk(7, 99), on_disk(7, 99, sha256=SHA)])
+) | st.builds(
+    buffered,
+    site=st.sampled_from(["telescope", "centre"]),
+    departs=st.booleans(),
+    seen=st.sampled_from([on_disk(1000, 5), on_disk(1000, 6, sha256=SHA)]),
+)
+good_world = st.builds(
+    world,
+    st.builds(lambda found: package(*found), good_archives),
+    moment=st.sampled_from(Moment),
+    retention=st.builds(
+        retention,
+        keep_for=st.sampled_from(["0s", "1h"]),
+        proof_max_age=st.sampled_from([None, "2h"]),
+        evidence=st.sampled_from([ArchiveEvidence.RECORDED, ArchiveEvidence.ASKED]),
+        verify_before_delete=st.sampled_from([ContentCheck.NONE, ContentCheck.TOUCHED]),
+    ),
+    pressed=st.booleans(),
+)
+"""With `good_copy`, always a Yes."""

@@ -19,8 +19,11 @@ class PhysicalCopy(Base):
         id: `contracts.copies.copy_id` of kind, entity and location.
         path: Relative to the location's root; a key on S3.
         verified_at: When its bytes were last read and matched their checksums.
-        refusal_code: Why it may not be deleted, as last looked at; null when it never was, or is new or gone.
-        scheduled_at: When its deletion was last announced.
+        state: As `contracts.states.COPY_STEPS` has it.
+        refusal_code: Why it may not be deleted, as last looked at; null when it never was, or is new, about to go or
+            gone.
+        refused_at: When it was last refused, also while it is about to go.
+        scheduled_at: When its deletion was last announced; null for new bytes.
         scrubbed_at: When it was last read in full after it was archived.
         scrub_problem_code: What the last scrub found; null if the copy was whole, or was repaired since.
         repaired_at: When it was last written anew from a good copy; that one was at `repaired_from`.

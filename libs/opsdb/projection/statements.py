@@ -91,6 +91,8 @@ def _merged(table: Table, columns: tuple[str, ...], column: str, guards: Guards)
     policies = table.policies
     for group, guard in zip(policies.guarded, guards or (0,) * len(policies.guarded), strict=True):
         if column in group.columns:
+            if guard == table.bits(*table.states):
+                return f"EXCLUDED.{column}"
             return _if(_taken(table, guard), f"EXCLUDED.{column}", f"t.{column}")
     if policies.versioned is not None and column in policies.versioned.all:
         return _versioned(policies.versioned, columns, column, table)

@@ -58,6 +58,7 @@ WORK_ORDER = tuple(
 """A failure told late, or by another site, never hides that the work was completed."""
 
 PROBLEM = ("problem_code", "problem_reason", "problem_remedy")
+REFUSAL = ("refusal_code", "refusal_reason", "refusal_remedy")
 
 
 def _by_latest(told: str, *columns: str) -> Policies:
@@ -81,7 +82,16 @@ _POLICIES: dict[str, Policies] = {
         {"state": Policy.ABSORB, "received_at": Policy.EARLIEST}, order=WORK_ORDER
     ),
     "bundled_package": Policies({"attempt": Policy.FIXED}),
-    "physical_copy": Policies(dict.fromkeys(("kind", "entity_id", "location"), Policy.FIXED)),
+    "physical_copy": Policies(
+        dict.fromkeys(("kind", "entity_id", "location"), Policy.FIXED),
+        guarded=(
+            Guarded(("state",)),
+            Guarded(REFUSAL),
+            Guarded(("refused_at",)),
+            Guarded(("scheduled_at",)),
+            Guarded(("deleted_at",)),
+        ),
+    ),
     "raw_data_file_physical_copy": Policies({"raw_data_file_id": Policy.FIXED}),
     "raw_data_package_physical_copy": Policies({"raw_data_package_id": Policy.FIXED}),
     "data_transfer_package_physical_copy": Policies({"data_transfer_package_id": Policy.FIXED}),

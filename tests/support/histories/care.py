@@ -10,7 +10,9 @@ from contracts.copies import (
     CopyRepaired,
     CopyScrubbed,
     CopyUnrepairable,
+    DeletionRefused,
     DeletionScheduled,
+    RefusedCopy,
 )
 from contracts.holds import HoldPlaced, HoldReleased, HoldScope, hold_id
 from contracts.letters import LetterBuried, LetterDropped, LetterRetried, LetterSettled, letter_id
@@ -121,11 +123,16 @@ def holding(observation: Observation) -> Iterator[Step]:
 
 
 def clearing(observation: Observation) -> Iterator[Step]:
-    """The origin's buffer is cleared: announced, then done."""
+    """The origin's buffer is cleared: announced, undone, announced again, then done."""
     record = observation.record
     copy = archive_copy(observation).model_copy(update={"location": road.ORIGIN_BUFFER})
     batch = derived_id("clearing", record.package_id, road.ORIGIN_BUFFER)
     gone = observation.end + timedelta(days=9)
+    if observation.number % 2:
+        first = derived_id("clearing", record.package_id, road.ORIGIN_BUFFER, "in vain")
+        yield road.ORIGIN, DeletionScheduled(location=road.ORIGIN_BUFFER, batch=first, copies=(copy,))
+        refused = RefusedCopy(copy_ref=copy, problem=problem("held"), after=observation.end)
+        yield road.ORIGIN, DeletionRefused(location=road.ORIGIN_BUFFER, refusals=(refused,))
     yield (
         road.ORIGIN,
         DeletionScheduled(location=road.ORIGIN_BUFFER, batch=batch, copies=(copy,)),

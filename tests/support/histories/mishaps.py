@@ -33,7 +33,7 @@ from contracts.staging import (
     StagingReleased,
     StagingRequested,
 )
-from contracts.states import CopyKind, LocationType, RouteType, StorageType
+from contracts.states import CopyKind, CopyState, LocationType, RouteType, StorageType
 from contracts.transfers import TransferFailed
 from tests.support.histories import road
 from tests.support.histories.road import Observation, Step
@@ -223,9 +223,14 @@ def keeping(observation: Observation) -> Iterator[Step]:
         path=record.name,
         size=record.size,
     )
-    refused = RefusedCopy(copy_ref=buffered, problem=problem("too_fresh"))
-    yield road.DESTINATION, DeletionRefused(location=road.BUFFER, refusals=(refused,))
     gone = observation.end + timedelta(days=8)
+    for state, code in (
+        (CopyState.DELETION_POSSIBLE, "too_fresh"),
+        (CopyState.PRESENT, "held"),
+        (CopyState.DELETION_FAILED, "delete_refused"),
+    )[: 1 + observation.number % 3]:
+        refused = RefusedCopy(copy_ref=buffered, problem=problem(code), state=state, after=observation.end)
+        yield road.DESTINATION, DeletionRefused(location=road.BUFFER, refusals=(refused,))
     yield (
         road.DESTINATION,
         CopyDeleted(

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from functools import cache
 from typing import NamedTuple
 from uuid import UUID
 
@@ -13,9 +14,10 @@ from contracts.copies import (
     CopyUnrepairable,
     DeletionRefused,
     DeletionScheduled,
+    RefusedCopy,
 )
 from contracts.envelope import Envelope
-from contracts.states import CopyKind, CopyState
+from contracts.states import COPY_STEPS, CopyKind, CopyState, CopyStep, copy_sources
 from libs.opsdb.projection.changes import Change, Key, Upsert, Values, problem_columns
 from libs.opsdb.projection.ids import copy_namer
 from libs.opsdb.projection.tables import (
@@ -23,6 +25,7 @@ from libs.opsdb.projection.tables import (
     PHYSICAL_COPY,
     RAW_DATA_FILE_PHYSICAL_COPY,
     RAW_DATA_PACKAGE_PHYSICAL_COPY,
+    REFUSAL,
     Table,
 )
 
@@ -34,7 +37,9 @@ _SUBTYPES: dict[CopyKind, tuple[Table, str]] = {
 
 _NOT_DAMAGED = {**problem_columns(None, "scrub_problem"), "unrepairable_at": None}
 
-_NOT_REFUSED = {"refusal_code": None, "refusal_reason": None, "refusal_remedy": None, "refused_at": None}
+_NOT_REFUSED: Values = dict.fromkeys(REFUSAL)
+_NEW: Values = {**_NOT_REFUSED, **dict.fromkeys(("refused_at", "scheduled_at", "deleted_at"))}
+"""What was said of older bytes is true of new ones no more."""
 
 
 class Bytes(NamedTuple):
@@ -61,8 +66,7 @@ def present_copies(
         "state": state,
         "created_at": created_at,
         "verified_at": verified_at,
-        "deleted_at": None,
-        **_NOT_REFUSED,
+        **_NEW,
     }
     if kind is CopyKind.RAW_DATA_PACKAGE:  # nothing else is ever read in full again
         common |= _NOT_DAMAGED
@@ -72,7 +76,17 @@ def present_copies(
         (key, {**common, "entity_id": entity_id, "path": path, "size": size})
         for key, (entity_id, path, size) in zip(keys, there, strict=True)
     ]
-    return [Upsert(PHYSICAL_COPY, rows), _subtypes(kind, keys, [entity_id for entity_id, _, _ in there])]
+    guard = _guard(CopyStep.ARRIVED, state)
+    return [
+        Upsert(PHYSICAL_COPY, rows, guard),
+        _subtypes(kind, keys, [entity_id for entity_id, _, _ in there]),
+    ]
+
+
+@cache
+def _guard(step: CopyStep, after: CopyState) -> int:
+    """The states from which a step is taken: `contracts.states.COPY_STEPS`."""
+    return PHYSICAL_COPY.bits(*copy_sources(step, after))
 
 
 def _subtypes(kind: CopyKind, keys: Sequence[Key], entities: Sequence[UUID]) -> Upsert:
@@ -82,24 +96,40 @@ def _subtypes(kind: CopyKind, keys: Sequence[Key], entities: Sequence[UUID]) -> 
 
 def copy_deleted(_told: Envelope, event: CopyDeleted) -> list[Change]:
     """These copies are gone."""
-    gone = {"state": CopyState.DELETED, "deleted_at": event.deleted_at, **_NOT_REFUSED}
-    return _of_copies([(copy, gone) for copy in event.copies])
+    gone = {
+        "state": CopyState.DELETED,
+        "deleted_at": event.deleted_at,
+        "refused_at": None,
+        **_NOT_REFUSED,
+    }
+    guard = _guard(CopyStep.DELETED, CopyState.DELETED)
+    return _of_copies([(copy, gone) for copy in event.copies], guard)
 
 
 def deletion_refused(told: Envelope, event: DeletionRefused) -> list[Change]:
     """These copies stay, each for its reason."""
-    return _of_copies(
-        [
-            (r.copy_ref, {**problem_columns(r.problem, "refusal"), "refused_at": told.time})
-            for r in event.refusals
-        ]
-    )
+    changes: list[Change] = []
+    for state in CopyState:
+        some = [refusal for refusal in event.refusals if refusal.state is state]
+        if some and state in COPY_STEPS[CopyStep.REFUSED]:
+            rows = [(refusal.copy_ref, _refused(told, refusal)) for refusal in some]
+            changes += _of_copies(rows, _guard(CopyStep.REFUSED, state))
+    return changes
+
+
+def _refused(told: Envelope, refusal: RefusedCopy) -> Values:
+    return {
+        "state": refusal.state,
+        **problem_columns(refusal.problem, "refusal"),
+        "refused_at": told.time,
+    }
 
 
 def deletion_scheduled(told: Envelope, event: DeletionScheduled) -> list[Change]:
-    """These copies are about to go."""
-    about_to_go = {"state": CopyState.DELETION_SCHEDULED, "scheduled_at": told.time}
-    return _of_copies([(copy, about_to_go) for copy in event.copies])
+    """These copies are about to go. When they were refused last stays known: it tells this try from the next."""
+    about_to_go = {"state": CopyState.DELETION_SCHEDULED, "scheduled_at": told.time, **_NOT_REFUSED}
+    guard = _guard(CopyStep.SCHEDULED, CopyState.DELETION_SCHEDULED)
+    return _of_copies([(copy, about_to_go) for copy in event.copies], guard)
 
 
 def copy_scrubbed(_told: Envelope, event: CopyScrubbed) -> list[Change]:
@@ -118,13 +148,13 @@ def copy_repaired(_told: Envelope, event: CopyRepaired) -> list[Change]:
     """A copy is whole again, or there again: its bytes are new, and were proven."""
     columns: dict[str, object] = {
         **_NOT_DAMAGED,
+        **_NEW,
         "state": CopyState.PRESENT,
-        "deleted_at": None,
         "verified_at": event.repaired_at,
         "repaired_at": event.repaired_at,
         "repaired_from": event.repaired_from,
     }
-    return _of_copies([(event.copy_ref, columns)])
+    return _of_copies([(event.copy_ref, columns)], _guard(CopyStep.ARRIVED, CopyState.PRESENT))
 
 
 def copy_unrepairable(told: Envelope, event: CopyUnrepairable) -> list[Change]:
@@ -132,7 +162,7 @@ def copy_unrepairable(told: Envelope, event: CopyUnrepairable) -> list[Change]:
     return _of_copies([(event.copy_ref, {"unrepairable_at": told.time})])
 
 
-def _of_copies(told: Sequence[tuple[CopyRef, Values]]) -> list[Change]:
+def _of_copies(told: Sequence[tuple[CopyRef, Values]], guard: int = 0) -> list[Change]:
     changes: list[Change] = []
     for kind in CopyKind:
         some = [(copy, columns) for copy, columns in told if copy.kind is kind]
@@ -141,7 +171,7 @@ def _of_copies(told: Sequence[tuple[CopyRef, Values]]) -> list[Change]:
             rows = [
                 (key, {**_named(copy), **columns}) for key, (copy, columns) in zip(keys, some, strict=True)
             ]
-            changes.append(Upsert(PHYSICAL_COPY, rows))
+            changes.append(Upsert(PHYSICAL_COPY, rows, guard))
             changes.append(_subtypes(kind, keys, [copy.entity_id for copy, _ in some]))
     return changes
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from contracts.copies import CopyDeleted, DeletionRefused
+from contracts.copies import CopyDeleted, DeletionRefused, DeletionScheduled
 from libs.service.service import Place
 from libs.sites.models import Deployment
 from libs.sites.retention import Retention
@@ -74,7 +74,7 @@ async def test_ten_thousand_files_go_within_seconds(road: Road) -> None:
     package = await sealed(road, {f"{n // 500}/{n}.bin": b"x" for n in range(10_000)})
     async with road.running(road.telescope, "projector"):
         await package.archive()
-        await _applied(road, package)
+        await applied(road, package)
         async with road.running(road.telescope, "janitor"):
             started = time.monotonic()
             await road.wait_for(road.telescope, CopyDeleted, count=21, within_s=60)
@@ -171,7 +171,7 @@ async def test_retention_keeps_and_a_full_disk_does_not(road: Road, monkeypatch:
         assert all(path.exists() for path in package.at_source)
         said = [e for e in await road.events_of(road.telescope, DeletionRefused) if e.location == source]
         assert [one.problem.code for event in said for one in event.refusals] == ["retention"]
-        assert await copies_of(road, package, source) == [("present", "retention")]
+        assert await copies_of(road, package, source) == [("deletion_possible", "retention")]
         full = with_retention(road.telescope, source, keep_for="1d", high_water=0.0001)
         async with road.running(full, "janitor"):
             await road.eventually(lambda: not any(path.exists() for path in package.at_source))
@@ -182,7 +182,7 @@ async def test_killed_in_the_middle_it_says_the_same(road: Road) -> None:
     package = await sealed(road, {f"{n}.fits": b"x" for n in range(6)})
     async with road.running(road.telescope, "projector"):
         await package.archive()
-        await _applied(road, package)
+        await applied(road, package)
         for path in package.at_source[:3]:
             path.unlink()
         async with road.running(road.telescope, "janitor"):
@@ -207,21 +207,27 @@ async def test_a_sweep_finishes_what_no_event_asks_for_any_more(
     assert not any(path.exists() for path in (*package.at_source, package.at_telescope))
 
 
-async def test_an_unmounted_disk_loses_nothing(road: Road) -> None:
+async def test_an_unmounted_disk_loses_nothing(road: Road, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("services.janitor.app.SWEEP_EVERY_S", 0.3)
+    source = f"{road.telescope.site}-source"
     package = await sealed(road, {"a.fits": b"x"})
     away = road.source.with_name("unmounted")
     async with road.running(road.telescope, "projector", "janitor"):
         road.source.rename(away)
         await package.archive()
-        await _applied(road, package)
+        # The other disk is there, and is cleared: what is away keeps nobody up.
+        await road.wait_for(road.telescope, CopyDeleted)
         await asyncio.sleep(1.0)
-        assert await road.events_of(road.telescope, CopyDeleted) == []
+        deleted = await road.events_of(road.telescope, CopyDeleted)
+        scheduled = await road.events_of(road.telescope, DeletionScheduled)
+        assert source not in {*(e.location for e in deleted), *(e.location for e in scheduled)}
+        assert await copies_of(road, package, source) == [("present", None)]
         away.rename(road.source)
-        await road.wait_for(road.telescope, CopyDeleted, count=2)
+        await road.wait_for(road.telescope, CopyDeleted, count=2, within_s=90)
     assert not any(path.exists() for path in package.at_source)
 
 
-async def _applied(road: Road, package: Package) -> None:
+async def applied(road: Road, package: Package) -> None:
     async def archived() -> bool:
         rows = await road.query(
             road.telescope, "SELECT state::text FROM raw_data_package WHERE id = $1", package.id

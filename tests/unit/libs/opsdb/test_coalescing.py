@@ -8,7 +8,7 @@ from uuid import UUID
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from contracts.states import FileState, PackageState, WorkState
+from contracts.states import COPY_STEPS, CopyStep, FileState, PackageState, WorkState, copy_sources
 from libs.opsdb.projection.changes import Change, Release, Upsert, one
 from libs.opsdb.projection.coalescing import Coalesced, Wave, coalesce
 from libs.opsdb.projection.folding import fold
@@ -16,9 +16,11 @@ from libs.opsdb.projection.folds import files, observations
 from libs.opsdb.projection.policies import Policy
 from libs.opsdb.projection.tables import (
     DATA_TRANSFER,
+    PHYSICAL_COPY,
     PROBLEM,
     RAW_DATA_FILE,
     RAW_DATA_PACKAGE,
+    REFUSAL,
     WRITE_ORDER,
     Table,
 )
@@ -196,6 +198,27 @@ def package_changes(draw: st.DrawFn) -> Change:
     return one(RAW_DATA_PACKAGE, (draw(st.sampled_from(IDS)),), values)
 
 
+@st.composite
+def copy_changes(draw: st.DrawFn) -> Change:
+    """Any step that may happen to a copy, and what scrubs say beside the steps."""
+    copy, told = draw(st.sampled_from(IDS)), draw(st.integers(0, 9))
+    named: dict[str, object] = {"kind": "raw_data_package", "entity_id": copy, "location": "buffer"}
+    step = draw(st.sampled_from([None, *(step for step in CopyStep if step is not CopyStep.BEGUN)]))
+    if step is None:
+        return one(PHYSICAL_COPY, (copy,), {**named, "verified_at": told})
+    state = draw(st.sampled_from(sorted(COPY_STEPS[step])))
+    refusal = f"refusal {told}" if step is CopyStep.REFUSED else None
+    values = {**named, "state": state, "path": str(told), **dict.fromkeys(REFUSAL, refusal)}
+    if step is not CopyStep.SCHEDULED:
+        values |= {"refused_at": told if refusal else None}
+    if step in {CopyStep.ARRIVED, CopyStep.SCHEDULED}:
+        values |= {"scheduled_at": told if step is CopyStep.SCHEDULED else None}
+    if step in {CopyStep.ARRIVED, CopyStep.DELETED}:
+        values |= {"deleted_at": told if step is CopyStep.DELETED else None}
+    guard = PHYSICAL_COPY.bits(*copy_sources(step, state))
+    return Upsert(PHYSICAL_COPY, [((copy,), values)], guard)
+
+
 def _transfer(state: WorkState, key: UUID) -> Change:
     return one(DATA_TRANSFER, (key,), {"state": state, "data_transfer_package_id": key})
 
@@ -203,6 +226,7 @@ def _transfer(state: WorkState, key: UUID) -> Change:
 ANY_CHANGE = st.one_of(
     file_changes(),
     package_changes(),
+    copy_changes(),
     st.builds(_transfer, st.sampled_from(WorkState), st.sampled_from(IDS)),
 )
 
@@ -221,6 +245,11 @@ def test_plausible_histories_too(seed: int, lengths: list[int]) -> None:
 
 
 @UNHURRIED
+@given(st.lists(copy_changes(), max_size=12), st.lists(st.integers(1, 4), max_size=4))
+def test_the_steps_of_copies_too(changes: list[Change], lengths: list[int]) -> None:
+    assert coalesced(cut(changes, lengths)) == one_by_one(changes)
+
+
 @given(st.lists(file_changes(), max_size=12))
 def test_coalescing_leaves_the_changes_as_they_were(changes: list[Change]) -> None:
     assert coalesced([changes]) == coalesced([changes])

@@ -51,13 +51,21 @@ def test_folds_name_columns_that_there_are() -> None:
             assert all(len(key) == len(change.table.key) for key, _ in change.rows)
 
 
-def test_a_guard_stands_exactly_where_guarded_columns_are_named() -> None:
-    guarded = {c for group in tables.RAW_DATA_FILE.policies.guarded for c in group.columns}
-    state_group = set(tables.RAW_DATA_FILE.policies.guarded[0].columns)
+GUARDED = [table for table in tables.WRITE_ORDER if table.policies.guarded]
+
+
+def test_files_and_copies_are_guarded() -> None:
+    assert GUARDED == [tables.RAW_DATA_FILE, tables.PHYSICAL_COPY]
+
+
+@pytest.mark.parametrize("table", GUARDED, ids=lambda table: table.name)
+def test_a_guard_stands_exactly_where_guarded_columns_are_named(table: tables.Table) -> None:
+    guarded = {c for group in table.policies.guarded for c in group.columns}
+    state_group = set(table.policies.guarded[0].columns)
     for happening in log(eventful(40, 2), 2):
         for change in fold(happening.envelope, happening.event):
-            if isinstance(change, Upsert) and change.rows:
-                named = set(change.rows[0][1]) & guarded if change.table is tables.RAW_DATA_FILE else set()
+            if isinstance(change, Upsert) and change.table is table and change.rows:
+                named = set(change.rows[0][1]) & guarded
                 assert bool(change.guard) == bool(named)
                 assert not named or state_group <= named
                 assert not change.guard or change.guard & tables.NOTHING_BIT
@@ -68,6 +76,12 @@ def test_a_fixed_column_is_told_by_every_writer() -> None:
     for happening in log(eventful(40, 3), 3):
         for values in rows_of(fold(happening.envelope, happening.event), tables.PHYSICAL_COPY):
             assert fixed <= set(values)
+
+
+def test_what_is_not_guarded_has_no_guard() -> None:
+    for happening in log(eventful(40, 2), 2):
+        for change in fold(happening.envelope, happening.event):
+            assert not isinstance(change, Upsert) or change.table in GUARDED or not change.guard
 
 
 @pytest.mark.parametrize("table", tables.WRITE_ORDER, ids=lambda table: table.name)

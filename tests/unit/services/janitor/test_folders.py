@@ -83,3 +83,37 @@ def test_old_leftovers_go_and_work_in_progress_stays(tmp_path: Path) -> None:
     finally:
         os.close(busy)
     assert sorted(path.name for path in (tmp_path / "staging").iterdir()) == sorted(names[1:])
+
+
+def test_killed_in_the_middle_a_folder_is_whole_or_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = uuid4()
+    folder = tmp_path / job_folder(job)
+    (folder / "camera").mkdir(parents=True)
+    (folder / "camera" / "a.fits").write_bytes(b"x")
+
+    def killed(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    for step in ("rename", "fsync"):
+        with monkeypatch.context() as patched:
+            patched.setattr(os, step, killed)
+            with pytest.raises(KeyboardInterrupt):
+                remove(tmp_path, job)
+        whole = folder.exists()
+        assert whole == (step == "rename")
+        assert not whole or (folder / "camera" / "a.fits").is_file()
+    assert jobs_on_disk(tmp_path) == []
+    assert remove_leftovers(tmp_path) == 1
+    assert list((tmp_path / "staging").iterdir()) == []
+
+
+def test_a_folder_that_was_staged_anew_while_an_old_one_is_being_deleted_goes_too(tmp_path: Path) -> None:
+    job = uuid4()
+    aside = tmp_path / "staging" / f".{job}.deleting"
+    for folder in (aside, tmp_path / job_folder(job)):
+        folder.mkdir(parents=True)
+        (folder / "a.fits").write_bytes(b"x")
+    remove(tmp_path, job)
+    assert list((tmp_path / "staging").iterdir()) == []

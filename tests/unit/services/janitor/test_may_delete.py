@@ -114,6 +114,12 @@ POLICIES: list[tuple[PackageFacts, dict[str, object], str]] = [
     (package(OLD), {"proof_max_age": "39d"}, Code.ARCHIVE_PROOF_OLD),
     (package(replace(OLD, verified_at=NOW)), {"proof_max_age": "39d"}, YES),
     (package(replace(OLD, verified_at=None)), {"proof_max_age": "39d"}, Code.ARCHIVE_PROOF_OLD),
+    (package(replace(OLD, verified_at=NOW + timedelta(hours=1))), {"proof_max_age": "39d"}, YES),
+    (
+        package(replace(OLD, verified_at=NOW + timedelta(days=9))),
+        {"proof_max_age": "39d"},
+        Code.ARCHIVE_PROOF_OLD,
+    ),
     (package(replace(OLD, standing=Standing.READ)), {"proof_max_age": "0s", "evidence": "read"}, YES),
     (package(OLD, archive(site="elsewhere")), {"proof_max_age": "39d"}, YES),
     (

@@ -38,6 +38,8 @@ from tests.support.worlds import (
     any_folder,
     any_world,
     archive_object,
+    good_copy,
+    good_world,
     hold,
     job,
 )
@@ -304,6 +306,110 @@ def test_a_worse_world_allows_nothing_more(
     for name in changed:
         copy = WORSE_COPIES[name](copy)
     assert before or not may(copy, around)
+
+
+@thorough
+@given(copy=good_copy, around=good_world)
+def test_a_copy_that_nobody_needs_may_go(copy: Deletable, around: World) -> None:
+    assert may(copy, around)
+
+
+def _older(around: World) -> World:
+    old = around.now - timedelta(days=400)
+    aged = _every_archive(proven_at=old, verified_at=old, standing=Standing.WHOLE)(around)
+    return _policy(lambda _: {"proof_max_age": timedelta(days=399)})(aged)
+
+
+def _every_archive(**changes: object) -> Worse:
+    return _package(
+        lambda facts: replace(facts, archives=tuple(replace(one, **changes) for one in facts.archives))  # type: ignore[arg-type]  # fields by name
+    )
+
+
+def _asked_in_vain(around: World) -> World:
+    wanted = _policy(lambda _: {"evidence": ArchiveEvidence.ASKED})(around)
+    return _every_archive(evidence=Evidence.RECORDED)(wanted)
+
+
+def _unread(around: World) -> World:
+    wanted = _policy(lambda _: {"evidence": ArchiveEvidence.READ})(replace(around, moment=Moment.ACTING))
+    return _every_archive(standing=Standing.WHOLE)(wanted)
+
+
+def _more_sites(around: World) -> World:
+    assert around.package is not None
+    sites = {one.site for one in around.package.archives}
+    return _policy(lambda _: {"archive_sites": len(sites) + 1})(around)
+
+
+def _more_copies(around: World) -> World:
+    assert around.package is not None
+    return _policy(lambda _: {"archive_copies": len(around.package.archives) + 1})(around)  # type: ignore[union-attr]  # asserted
+
+
+FATAL: dict[str, Worse] = {
+    **{
+        name: WORSE[name]
+        for name in (
+            "an archive copy is damaged",
+            "an archive says it is damaged",
+            "an archive lost its copy",
+            "no archive copy is known",
+            "it is not archived",
+            "nobody knows its checksum",
+            "there is no package",
+            "somebody holds it",
+        )
+    },
+    "every archive is away": _every_archive(standing=Standing.UNREACHABLE),
+    "no archive has a proof": _every_archive(proven_at=None),
+    "no archive was asked": lambda around: _every_archive(standing=Standing.NOT_ASKED)(
+        replace(around, moment=Moment.ACTING)
+    ),
+    "every proof is old": _older,
+    "nobody has the keys that are wanted": _asked_in_vain,
+    "nobody read what is to be read": _unread,
+    "one copy more is wanted": _more_copies,
+    "one site more is wanted": _more_sites,
+    "it is young, and there is room": lambda around: replace(
+        _policy(lambda _: {"keep_for": timedelta(days=1)})(around), pressed=False
+    ),
+}
+FATAL_TO_BUFFERS = ("it travels", "it did not arrive")
+
+
+@pytest.mark.parametrize("name", FATAL)
+@settings(max_examples=60, deadline=None)
+@given(copy=good_copy, around=good_world)
+def test_each_of_these_alone_keeps_a_copy(name: str, copy: Deletable, around: World) -> None:
+    assert not may(copy, FATAL[name](around))
+
+
+@pytest.mark.parametrize("name", ["it was rewritten", "it was rewritten in disguise", "a link stands there"])
+@settings(max_examples=60, deadline=None)
+@given(copy=good_copy, around=good_world)
+def test_what_is_seen_on_disk_keeps_a_copy(name: str, copy: Deletable, around: World) -> None:
+    assert not may(WORSE_COPIES[name](copy), around)
+
+
+@settings(max_examples=60, deadline=None)
+@given(copy=good_copy, around=good_world)
+def test_what_must_be_looked_at_and_read_keeps_a_copy(copy: Deletable, around: World) -> None:
+    acting = replace(around, moment=Moment.ACTING)
+    assert not may(replace(copy, seen=Sight.NOT_LOOKED), acting)
+    assert isinstance(copy.seen, OnDisk)
+    unread = replace(copy, seen=replace(copy.seen, sha256=None))
+    assert not may(unread, WORSE["it is to be read"](acting))
+
+
+@settings(max_examples=60, deadline=None)
+@given(copy=good_copy.filter(lambda one: isinstance(one, BufferCopy)), around=good_world)
+def test_what_others_need_of_a_buffer_keeps_a_copy(copy: BufferCopy, around: World) -> None:
+    for name in FATAL_TO_BUFFERS:
+        assert not may(copy, WORSE[name](around))
+    assert not may(WORSE_COPIES["an archive waits for it"](copy), around)
+    assert not may(replace(copy, departs=True), WORSE["it was in no bundle"](around))
+    assert not may(replace(copy, site="elsewhere"), WORSE["nobody verified it"](around))
 
 
 @thorough

@@ -313,6 +313,37 @@ def status(
 
 
 @app.command()
+def scrub(
+    packages: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[PACKAGE]...", help="Ids or file names; all archives if left out."),
+    ] = None,
+    site: SiteOption = None,
+    location: Annotated[str | None, typer.Option("--location", help="Look at this archive only.")] = None,
+    now: Annotated[
+        bool, typer.Option("--now", help="Read the packages now, in full and as fast as it goes.")
+    ] = False,
+    workdir: WorkdirOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Report how far the archives were read again, and what is damaged; or read some packages now.
+
+    Every archive copy is read by bytes now and then, at the rate that the deployment file allows, by itself. A
+    damaged one is mended from a good one, if there is one. The exit status is 1 if copies are damaged, overdue, or
+    could not be read, 0 otherwise.
+
+    chasqui scrub                                             coverage, oldest reading, damage
+
+    chasqui scrub camera-main-20260301T040506-1a2b3c4d-001.tar --now
+    """
+    from commands.scrub import Wanted
+    from commands.scrub import scrub as run
+
+    wanted = Wanted(tuple(packages or ()), site, location, now)
+    _run(run(_workdir(workdir), wanted, as_json=as_json))
+
+
+@app.command()
 def explain(
     wanted: Annotated[
         str,

@@ -14,6 +14,7 @@ from typing import Any
 from contracts.packages import PackageRecord
 from contracts.problems import Problem
 from libs.copies.examining import summed, told
+from libs.copies.holdings import ArchivedCopy
 from libs.errors import Permanent
 from libs.packaging import BagDamaged, InspectedBag, inspect_stream
 from libs.storage.s3 import S3Store
@@ -40,6 +41,30 @@ _SIDECAR_LOST = {
 }
 MOST_SIDECAR = 1 << 20
 """Bytes; what is larger is no sidecar, and is not read into memory."""
+
+
+async def examine_copy(
+    store: S3Store,
+    copy: ArchivedCopy,
+    *,
+    read: Callable[[int], None],
+    limit: RateLimit | None = None,
+) -> Problem | None:
+    """Read an archive copy in full, and the document beside it; None if all is as it should be.
+
+    Args:
+        store: The archive.
+        copy: What is on record of it.
+        read: Hears the bytes read so far, in another thread.
+        limit: How fast it is read at most; may be shared.
+
+    Raises:
+        Retriable: The archive cannot be read now, which says nothing of the copy.
+    """
+    problem = await examine_object(store, copy.copy.ref.path, copy.package, read=read, limit=limit)
+    if problem is None and copy.sidecar_key is not None:
+        return await examine_sidecar(store, copy.sidecar_key, copy.package)
+    return problem
 
 
 async def examine_object(

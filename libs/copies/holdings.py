@@ -22,31 +22,27 @@ HELD = """
 FROM physical_copy copy
 LEFT JOIN long_term_archive_transfer transfer
     ON transfer.raw_data_package_id = copy.entity_id AND transfer.location = copy.location
+LEFT JOIN raw_data_package package ON package.id = copy.entity_id
 WHERE copy.kind = 'raw_data_package' AND copy.state = 'present' AND copy.location = $1
 """
 """The copies at the location $1."""
 
 _SUMMED = f"SELECT count(*) AS copies, coalesce(sum(copy.size), 0)::bigint AS size {HELD}"
 
-_COLUMNS = f"{RECORD_COLUMNS}, {COPY_COLUMNS}, held.sidecar_key, held.read_at"
-
 _LONGEST_UNREAD = f"""
-WITH held AS (
-    SELECT copy.id, transfer.sidecar_key,
-           CASE WHEN {READ_AT} <= $2 THEN {READ_AT} END AS read_at {HELD} AND NOT copy.id = ANY($4::uuid[])
-)
-SELECT {_COLUMNS}
-FROM held JOIN physical_copy copy ON copy.id = held.id JOIN raw_data_package package ON package.id = copy.entity_id
-WHERE package.sha256 IS NOT NULL AND (held.read_at IS NULL OR held.read_at < $3)
-ORDER BY held.read_at NULLS FIRST, held.id LIMIT $5
+SELECT * FROM (
+    SELECT {RECORD_COLUMNS}, {COPY_COLUMNS}, transfer.sidecar_key,
+           CASE WHEN {READ_AT} <= $2 THEN {READ_AT} END AS read_at
+    {HELD} AND package.sha256 IS NOT NULL AND NOT copy.id = ANY($4::uuid[])
+) held
+WHERE read_at IS NULL OR read_at < $3
+ORDER BY read_at NULLS FIRST, copy_id LIMIT $5
 """  # noqa: S608  made of constants only
 
 _OF_PACKAGE = f"""
-WITH held AS (SELECT copy.id, transfer.sidecar_key, {READ_AT} AS read_at {HELD} AND copy.entity_id = $2)
-SELECT {_COLUMNS}
-FROM held JOIN physical_copy copy ON copy.id = held.id JOIN raw_data_package package ON package.id = copy.entity_id
-WHERE package.sha256 IS NOT NULL
-"""  # noqa: S608  made of constants only
+SELECT {RECORD_COLUMNS}, {COPY_COLUMNS}, transfer.sidecar_key, {READ_AT} AS read_at
+{HELD} AND package.sha256 IS NOT NULL AND copy.entity_id = $2
+"""
 
 
 @dataclass(frozen=True, slots=True)

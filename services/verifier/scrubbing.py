@@ -18,7 +18,7 @@ from libs.breakers import resources
 from libs.breakers.resources import S3_FAULTS
 from libs.breakers.shared import Breakers, Use
 from libs.bus.publishing import EventPublisher
-from libs.copies.archived import examine_object, examine_sidecar
+from libs.copies.archived import examine_copy
 from libs.copies.holdings import ArchivedCopy, holdings, longest_unread
 from libs.errors import ChasquiError, Postponed, Retriable
 from libs.opsdb.reader import OpsDbReader
@@ -115,7 +115,7 @@ class Scrubber:
         await self._say(copy, problem)
 
     async def _read(self, copy: ArchivedCopy) -> Problem | None:
-        package, key = copy.package, copy.copy.ref.path
+        package = copy.package
         facts = {
             "work": "scrub",
             "location": self._location,
@@ -127,12 +127,7 @@ class Scrubber:
             self._breakers.using(resources.archive(self._location)) as use,
             telling(self._client, self._site, f"verifier.scrub.{self._location}", facts) as board,
         ):
-            problem = await examine_object(
-                self._store, key, package, read=_shown_on(board, use), limit=self._limit
-            )
-            if problem is None and copy.sidecar_key is not None:
-                problem = await examine_sidecar(self._store, copy.sidecar_key, package)
-            return problem
+            return await examine_copy(self._store, copy, read=_shown_on(board, use), limit=self._limit)
 
     async def _say(self, copy: ArchivedCopy, problem: Problem | None) -> None:
         scrubbed = CopyScrubbed(copy_ref=copy.copy.ref, scrubbed_at=self._now(), problem=problem)

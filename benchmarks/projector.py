@@ -23,12 +23,13 @@ from contracts.problems import Problem
 from libs.bus.stored import StoredMessage
 from libs.embedded.nats import EmbeddedNats
 from libs.embedded.postgres import EmbeddedPostgres
+from libs.opsdb.collecting import sparing_the_collector
 from libs.opsdb.migrating import migrate
 from libs.opsdb.models import METADATA
 from libs.opsdb.projection.applying import Happening
 from libs.opsdb.reader import OpsDbReader
 from libs.opsdb.rebuild import LogStream
-from services.projector.projecting import Projector, sparing_the_collector
+from services.projector.projecting import Projector
 from tests.support.histories.logs import log, smooth
 
 FILES = (1, 1, 1, 1, 1, 1, 1, 1, 1, 100)

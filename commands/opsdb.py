@@ -2,13 +2,12 @@
 
 import json
 import time
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from nats.aio.client import Client
 from rich.console import Console, Group, RenderableType
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
@@ -17,7 +16,6 @@ from rich.text import Text
 from commands.reaching import places_of
 from commands.run import place_of
 from commands.wording import duration
-from libs.bus.connection import connect
 from libs.opsdb.rebuild import LogStream
 from libs.opsdb.upkeep.comparing import Difference, Kind, RowDifference
 from libs.opsdb.upkeep.progress import Progress as Told
@@ -79,9 +77,9 @@ async def verify(where: Where, *, samples: int, as_json: bool = False, console: 
     console = console or Console()
     found: dict[str, Verified] = {}
     for place in where.places():
-        async with _looking_on(place, quiet=as_json) as (client, tell):
+        with _shown(place.site, quiet=as_json) as tell:
             found[place.site] = await verify_tables(
-                client, place.opsdb_writer_dsn(), _log_of(place), samples=samples, tell=tell
+                place.bus_address(), place.opsdb_writer_dsn(), _log_of(place), samples=samples, tell=tell
             )
         if not as_json:
             console.print(render(place.site, found[place.site]))
@@ -118,9 +116,9 @@ async def rebuild(
     done: dict[str, dict[str, Any]] = {}
     for place in where.places():
         begun = time.monotonic()
-        async with _looking_on(place, quiet=as_json) as (client, tell):
+        with _shown(place.site, quiet=as_json) as tell:
             replaced = await replace(
-                client,
+                place.bus_address(),
                 place.opsdb_writer_dsn(),
                 _log_of(place),
                 reader=place.settings.opsdb.reader,
@@ -232,19 +230,9 @@ def _log_of(place: Place) -> list[LogStream]:
     return [LogStream(name) for name in place.streams]
 
 
-@asynccontextmanager
-async def _looking_on(place: Place, *, quiet: bool) -> AsyncIterator[tuple[Client, Tell]]:
-    """A client of a site's server, and progress on the terminal if there is one."""
-    client = await connect(place.bus_address(), name=f"opsdb@{place.site}")
-    try:
-        with _shown(place.site, quiet=quiet) as tell:
-            yield client, tell
-    finally:
-        await client.close()
-
-
 @contextmanager
 def _shown(site: str, *, quiet: bool) -> Iterator[Tell]:
+    """Progress on the terminal, if there is one."""
     console = Console(stderr=True)
     columns = (
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),

@@ -1,4 +1,4 @@
-"""Reaching PostgreSQL, and telling its absence as a fault that passes."""
+"""Reaching PostgreSQL and naming things to it, and telling its absence as a fault that passes."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -60,3 +60,8 @@ def unavailable_as_retriable() -> Iterator[None]:
         if not is_away(error):
             raise
         raise unavailable(error) from error
+
+
+def quoted(identifier: str) -> str:
+    """An identifier as SQL wants it."""
+    return '"' + identifier.replace('"', '""') + '"'

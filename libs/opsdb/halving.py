@@ -35,6 +35,10 @@ async def apply_all(applier: Applier, batch: Batch, on_unfoldable: OnUnfoldable)
     return Applied(first.events + second.events, first.repeats + second.repeats, first.rows + second.rows)
 
 
+async def pass_over(_happening: Happening, _problem: Problem) -> None:
+    """For whoever folds again: the live projector has put it to the dead letters."""
+
+
 def _positions(happenings: Sequence[Happening]) -> Mapping[str, int]:
     return {happening.stream: happening.sequence for happening in happenings}
 

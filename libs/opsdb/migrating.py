@@ -17,7 +17,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
-from libs.opsdb.connecting import unavailable_as_retriable
+from libs.opsdb.connecting import quoted, unavailable_as_retriable
 
 STEPS = Path(__file__).parent / "migrations"
 
@@ -113,8 +113,3 @@ def _let_read(connection: Connection, schema: str, reader: str) -> None:
         f"ALTER DEFAULT PRIVILEGES IN SCHEMA {there} GRANT SELECT ON TABLES TO {role}",
     ):
         connection.execute(text(grant))
-
-
-def quoted(identifier: str) -> str:
-    """An identifier as SQL wants it."""
-    return '"' + identifier.replace('"', '""') + '"'

@@ -6,17 +6,16 @@ from dataclasses import dataclass
 
 from nats.aio.client import Client
 
-from contracts.problems import Problem
 from libs.bus.reading import read_batches
 from libs.errors import UserError
 from libs.opsdb.decoding import decode
-from libs.opsdb.halving import apply_all
+from libs.opsdb.halving import apply_all, pass_over
 from libs.opsdb.migrating import migrate
-from libs.opsdb.projection.applying import Batch, Happening
+from libs.opsdb.projection.applying import Batch
 from libs.opsdb.upkeep.comparing import Difference, compare
 from libs.opsdb.writer import OpsDbWriter
 
-__all__ = ["Difference", "LogStream", "compare", "fold_on", "pass_over", "rebuild"]
+__all__ = ["Difference", "LogStream", "compare", "fold_on", "rebuild"]
 
 _BATCH = 2000
 
@@ -114,7 +113,3 @@ async def fold_on(
             reached = position
             if reached >= last:
                 return
-
-
-async def pass_over(_happening: Happening, _problem: Problem) -> None:
-    """What cannot be stored is not told again: the live projector has put it to the dead letters."""

@@ -14,12 +14,10 @@ from typing import Literal, Self
 import asyncpg
 
 from libs.errors import Retriable
-from libs.opsdb.connecting import unavailable_as_retriable
-from libs.opsdb.migrating import quoted
+from libs.opsdb.connecting import quoted, unavailable_as_retriable
 from libs.opsdb.projection.applying import Applied, Batch, apply, positions
 
 _SESSION = {
-    "application_name": "chasqui projector",
     "synchronous_commit": "off",
     "jit": "off",
     # Statements are prepared once, when tables may be small; whatever grows, their keys have an index.
@@ -40,12 +38,15 @@ class OpsDbWriter:
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, dsn: str, *, schema: str = "public") -> AsyncIterator[Self]:
+    async def open(
+        cls, dsn: str, *, schema: str = "public", name: str = "chasqui projector"
+    ) -> AsyncIterator[Self]:
         """Connect; nothing is written before `try_claim` says yes.
 
         Args:
             dsn: With the role that owns the tables.
             schema: Where the tables are.
+            name: What PostgreSQL calls the connection.
 
         Raises:
             Retriable: ``opsdb_unavailable``.
@@ -53,7 +54,7 @@ class OpsDbWriter:
         with unavailable_as_retriable():
             connection = await asyncpg.connect(
                 dsn,
-                server_settings={**_SESSION, "search_path": quoted(schema)},
+                server_settings={**_SESSION, "application_name": name, "search_path": quoted(schema)},
                 statement_cache_size=_STATEMENTS,
                 max_cached_statement_lifetime=0,
             )

@@ -3,11 +3,12 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from libs.opsdb.collecting import sparing_the_collector
 from libs.service.background import background
 from libs.service.service import Runtime, Service
 from libs.sites.models import Deployment
 from services.projector.handlers import SUBSCRIPTIONS, buried_in, heard
-from services.projector.projecting import Projector, sparing_the_collector
+from services.projector.projecting import Projector
 
 
 def runs_at(_deployment: Deployment, _site: str) -> bool:

@@ -1,9 +1,8 @@
 """From the streams into the tables, for as long as the process lives."""
 
 import asyncio
-import gc
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from contextlib import aclosing, contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -214,20 +213,3 @@ async def decode_in_slices(messages: Sequence[StoredMessage]) -> Decoded:
         whole.unreadable += part.unreadable
         await asyncio.sleep(0)
     return whole
-
-
-@contextmanager
-def sparing_the_collector() -> Iterator[None]:
-    """Keep Python's cyclic garbage collector from searching what lives as long as the process.
-
-    Folding makes many short-lived objects and no cycles; the default thresholds cost a fifth of the speed.
-    """
-    usual = gc.get_threshold()
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(100_000, 50, 100)
-    try:
-        yield
-    finally:
-        gc.set_threshold(*usual)
-        gc.unfreeze()

@@ -155,6 +155,17 @@ def test_an_instrument_is_played(standing: Standing) -> None:
     standing.until(archived, "the archive")
 
 
+def test_the_ops_db_is_rebuilt_under_the_services(standing: Standing) -> None:
+    before = standing.done("opsdb", "verify")
+    assert {site: one["equal"] for site, one in before.items()} == {"chile": True, "cologne": True}
+    rebuilt = standing.done("opsdb", "rebuild")
+    assert {site: one["kept"] for site, one in rebuilt.items()} == {"chile": None, "cologne": None}
+    path = standing.write("night/after.raw", b"seen after it")
+    standing.done("file", path, "--instrument", INSTRUMENT, "--wait")
+    after = standing.done("opsdb", "verify")
+    assert all(one["equal"] and one["events"] > before[site]["events"] for site, one in after.items())
+
+
 @contextmanager
 def joined(standing: Standing, service: str, site: str, log: Path) -> Iterator[None]:
     """One more instance of a service, known to be alive, until Ctrl-C; its log goes to a file."""

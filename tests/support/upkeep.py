@@ -8,7 +8,6 @@ from multiprocessing.context import SpawnProcess
 
 import asyncpg
 
-from libs.bus.connection import connect
 from libs.opsdb.reader import OpsDbReader
 from libs.opsdb.rebuild import LogStream
 from libs.opsdb.upkeep.progress import Progress, Stage, Tell, in_silence
@@ -23,18 +22,18 @@ def streams(place: Place) -> list[LogStream]:
     return [LogStream(name) for name in place.streams]
 
 
-async def verified(road: Road, place: Place, tell: Tell = in_silence) -> Verified:
+async def verified(place: Place, tell: Tell = in_silence) -> Verified:
     """Verify a site's ops-db."""
-    return await verify(road.client(place), place.opsdb_writer_dsn(), streams(place), tell=tell)
+    return await verify(place.bus_address(), place.opsdb_writer_dsn(), streams(place), tell=tell)
 
 
 async def replaced(
-    road: Road, place: Place, *, keep: bool = False, patience_s: float = 60.0, tell: Tell = in_silence
+    place: Place, *, keep: bool = False, patience_s: float = 60.0, tell: Tell = in_silence
 ) -> Replaced:
     """Rebuild a site's ops-db."""
     reader = place.settings.opsdb.reader
     return await replace(
-        road.client(place),
+        place.bus_address(),
         place.opsdb_writer_dsn(),
         streams(place),
         reader=reader,
@@ -83,8 +82,7 @@ def _die(place: Place, work: str, stage: Stage, note: str) -> None:
 
 
 async def _work(place: Place, work: str, tell: Tell) -> None:
-    client = await connect(place.bus_address(), name="doomed")
     if work == "verify":
-        await verify(client, place.opsdb_writer_dsn(), streams(place), tell=tell)
+        await verify(place.bus_address(), place.opsdb_writer_dsn(), streams(place), tell=tell)
     else:
-        await replace(client, place.opsdb_writer_dsn(), streams(place), tell=tell)
+        await replace(place.bus_address(), place.opsdb_writer_dsn(), streams(place), tell=tell)

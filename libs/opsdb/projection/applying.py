@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from typing import NamedTuple
 
 import asyncpg
@@ -40,7 +41,7 @@ class Happening(NamedTuple):
     event: Event
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Batch:
     """Events to apply together.
 
@@ -51,6 +52,11 @@ class Batch:
 
     happenings: Sequence[Happening]
     positions: Mapping[str, int]
+
+    @cached_property
+    def effect(self) -> "Effect":
+        """What it comes to if none of its events is a repeat: asked for early, it is ready when its turn comes."""
+        return effect_of(self.happenings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +112,7 @@ async def apply(connection: asyncpg.Connection, batch: Batch) -> Applied:
         asyncpg.PostgresError: One of `UNFOLDABLE` if a value cannot be stored; others as they come. Nothing
             of the batch is then applied.
     """
-    effect = effect_of(batch.happenings)
+    effect = batch.effect
     async with connection.transaction():
         known = await _known_positions(connection, batch)
         happenings = [h for h in batch.happenings if h.sequence > known.get(h.stream, 0)]

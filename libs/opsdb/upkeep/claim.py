@@ -2,13 +2,12 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import asyncpg
 
 from libs.errors import Retriable
-from libs.opsdb.connecting import unavailable_as_retriable
-from libs.opsdb.migrating import quoted
+from libs.opsdb.connecting import quoted, unavailable_as_retriable
 from libs.opsdb.writer import lock_key, stored_positions
 
 _NAME = "chasqui opsdb"
@@ -20,11 +19,18 @@ class Claim:
 
     Attributes:
         connection: To the database, with the role that owns the tables and their schema in its search path.
+        dsn: How others connect with that role.
         live: The schema of the tables that everybody uses.
     """
 
     connection: asyncpg.Connection
+    dsn: str = field(repr=False)
     live: str
+
+    @property
+    def name(self) -> str:
+        """What PostgreSQL calls the other connections of the work, so that the next one may end them."""
+        return f"{_NAME} on {self.live}"
 
     @property
     def beside(self) -> str:
@@ -45,8 +51,9 @@ class Claim:
         return await stored_positions(self.connection)
 
     async def clear(self) -> None:
-        """Drop both schemas, if they are there."""
+        """Drop both schemas, if they are there, and end whoever still writes there for a holder that was killed."""
         with unavailable_as_retriable():
+            await self.connection.fetch(_END_OTHERS, self.name)
             for schema in (self.beside, self.replaced):
                 await self.connection.execute(f"DROP SCHEMA IF EXISTS {quoted(schema)} CASCADE")
 
@@ -76,7 +83,7 @@ async def claimed(dsn: str, purpose: str, *, schema: str = "public") -> AsyncIte
             },
         )
     try:
-        claim = Claim(connection, schema)
+        claim = Claim(connection, dsn, schema)
         await _take(connection, schema)
         await claim.positions()
         await claim.clear()
@@ -87,6 +94,12 @@ async def claimed(dsn: str, purpose: str, *, schema: str = "public") -> AsyncIte
                 await claim.clear()
     finally:
         connection.terminate()
+
+
+_END_OTHERS = """
+    SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+    WHERE datname = current_database() AND usename = current_user AND application_name = $1
+"""
 
 
 async def _take(connection: asyncpg.Connection, schema: str) -> None:

@@ -12,8 +12,7 @@ from enum import StrEnum
 import asyncpg
 from sqlalchemy import Table
 
-from libs.opsdb.connecting import unavailable_as_retriable
-from libs.opsdb.migrating import quoted
+from libs.opsdb.connecting import quoted, unavailable_as_retriable
 from libs.opsdb.models import METADATA
 
 SAMPLES = 5

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 
 import asyncpg
 
-from libs.opsdb.migrating import quoted
+from libs.opsdb.connecting import quoted
 from libs.opsdb.upkeep.inheriting import copy_grants, copy_settings
 
 FIRST_LOCK_S = 2.0

@@ -4,7 +4,7 @@ from itertools import groupby
 
 import asyncpg
 
-from libs.opsdb.migrating import quoted
+from libs.opsdb.connecting import quoted
 
 
 async def copy_grants(connection: asyncpg.Connection, live: str, beside: str, tables: list[str]) -> None:

@@ -6,8 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from nats.aio.client import Client
-
+from libs.bus.connection import BusAddress
 from libs.errors import Retriable
 from libs.opsdb.connecting import unavailable_as_retriable
 from libs.opsdb.rebuild import LogStream
@@ -16,7 +15,6 @@ from libs.opsdb.upkeep.claim import Claim, claimed
 from libs.opsdb.upkeep.exchanging import Exchange, InUse, exchange
 from libs.opsdb.upkeep.fitness import require_replaceable
 from libs.opsdb.upkeep.progress import Progress, Stage, Tell, in_silence
-from libs.opsdb.writer import OpsDbWriter
 
 PATIENCE_S = 600.0
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.2, 5.0
@@ -40,7 +38,7 @@ class Replaced:
 
 
 async def replace(
-    nc: Client,
+    bus: BusAddress,
     dsn: str,
     streams: Sequence[LogStream],
     *,
@@ -57,7 +55,7 @@ async def replace(
     tables as they were, or has exchanged them; what else it leaves, the next one removes.
 
     Args:
-        nc: A client of the server that has the streams.
+        bus: The server that has the streams.
         dsn: With the role that owns the tables.
         streams: All streams that the tables are folded from.
         reader: The role that may read all tables, as it is given to `migrate`.
@@ -72,12 +70,15 @@ async def replace(
         Retriable: ``exchange_blocked`` after `patience_s`, ``upkeep_running``, ``log_behind``,
             ``opsdb_not_prepared``, ``opsdb_unavailable`` or ``bus_unavailable``.
     """
-    async with claimed(dsn, "rebuild", schema=schema) as claim:
+    async with (
+        claimed(dsn, "rebuild", schema=schema) as claim,
+        Beside.open(bus, claim, streams, tell) as beside,
+    ):
         await require_replaceable(claim.connection, schema)
-        beside = Beside(nc, claim, dsn, streams, tell)
         await beside.make(reader)
+        await beside.complete()
         kept = f"chasqui_kept_{schema}_{datetime.now(UTC):%Y%m%dt%H%M%Sz}" if keep else None
-        work = _Replacing(claim, beside, dsn, Exchange(schema, claim.beside, kept or claim.replaced), tell)
+        work = _Replacing(claim, beside, Exchange(schema, claim.beside, kept or claim.replaced), tell)
         held_s = await work.within(patience_s)
         tell(Progress(Stage.DROPPING))
     return Replaced(work.positions, beside.events, held_s, kept)
@@ -86,10 +87,9 @@ async def replace(
 class _Replacing:
     """Exchanging tables that are in use: tried until a moment is found."""
 
-    def __init__(self, claim: Claim, beside: Beside, dsn: str, schemas: Exchange, tell: Tell) -> None:
+    def __init__(self, claim: Claim, beside: Beside, schemas: Exchange, tell: Tell) -> None:
         self._claim = claim
         self._beside = beside
-        self._dsn = dsn
         self._schemas = schemas
         self._tell = tell
         self.positions: dict[str, int] = {}
@@ -114,7 +114,7 @@ class _Replacing:
 
     async def _once(self, attempt: int) -> float:
         async with (
-            OpsDbWriter.open(self._dsn, schema=self._claim.beside) as writer,
+            self._beside.writer() as writer,
             writer.transaction("read_committed") as connection,
         ):
 

@@ -4,17 +4,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import asyncpg
-from nats.aio.client import Client
 
+from libs.bus.connection import BusAddress
 from libs.errors import UserError
-from libs.opsdb.migrating import newest_revision, quoted, stored_revision
+from libs.opsdb.connecting import quoted
+from libs.opsdb.migrating import newest_revision, stored_revision
 from libs.opsdb.models import METADATA
 from libs.opsdb.rebuild import LogStream
 from libs.opsdb.upkeep.beside import Beside
 from libs.opsdb.upkeep.claim import Claim, claimed
 from libs.opsdb.upkeep.comparing import SAMPLES, Difference, compare_within
 from libs.opsdb.upkeep.progress import Progress, Stage, Tell, in_silence
-from libs.opsdb.writer import OpsDbWriter
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class Verified:
 
 
 async def verify(
-    nc: Client,
+    bus: BusAddress,
     dsn: str,
     streams: Sequence[LogStream],
     *,
@@ -49,7 +49,7 @@ async def verify(
     rest up to there into the tables beside, and compares.
 
     Args:
-        nc: A client of the server that has the streams.
+        bus: The server that has the streams.
         dsn: With the role that owns the tables.
         streams: All streams that they are folded from.
         schema: The live tables.
@@ -63,14 +63,13 @@ async def verify(
             ``bus_unavailable``.
     """
     tables = len(METADATA.tables)
-    async with claimed(dsn, "verify", schema=schema) as claim:
+    async with (
+        claimed(dsn, "verify", schema=schema) as claim,
+        Beside.open(bus, claim, streams, tell) as beside,
+    ):
         await _require_this_release(claim)
-        beside = Beside(nc, claim, dsn, streams, tell)
         await beside.make()
-        async with (
-            OpsDbWriter.open(dsn, schema=claim.beside) as writer,
-            writer.transaction("repeatable_read") as view,
-        ):
+        async with beside.writer() as writer, writer.transaction("repeatable_read") as view:
             live = await _positions(view, schema)
             await beside.fold(writer, live)
             differences = await compare_within(

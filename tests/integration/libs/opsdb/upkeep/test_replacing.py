@@ -14,7 +14,9 @@ from libs.errors import ChasquiError, Retriable, UserError
 from libs.opsdb.migrating import downgrade, newest_revision
 from libs.opsdb.projection.applying import Happening
 from libs.opsdb.reader import OpsDbReader
+from libs.opsdb.upkeep import beside
 from libs.opsdb.upkeep.claim import claimed
+from libs.opsdb.upkeep.indexes import BUILT_LAST
 from libs.opsdb.upkeep.progress import Progress, Stage
 from libs.service.service import Place
 from tests.support.histories.logs import eventful, log
@@ -72,9 +74,9 @@ async def test_new_tables_are_as_the_old_ones_were_and_mended(road: Road) -> Non
     async with projected(road) as last:
         before, tables = await catalogue(road, place), await tables_of(road, place)
         await execute(place, "DELETE FROM staging_job", "UPDATE raw_data_file SET state = 'missing'")
-        assert (await verified(road, place)).differences
+        assert (await verified(place)).differences
         told: list[Progress] = []
-        done = await replaced(road, place, tell=told.append)
+        done = await replaced(place, tell=told.append)
         assert (done.positions, done.events, done.kept) == (last, sum(last.values()), None)
         assert done.held_s > 0
         assert {one.stage for one in told} >= {Stage.FOLDING, Stage.EXCHANGING, Stage.DROPPING}
@@ -83,7 +85,7 @@ async def test_new_tables_are_as_the_old_ones_were_and_mended(road: Road) -> Non
         assert await catalogue(road, place) == before
         assert len(await road.query(place, "SELECT * FROM somebody_elses")) == 1
         await applied(place, await publish(road, log(eventful(2, 9), 9)))
-        assert (await verified(road, place)).differences == ()
+        assert (await verified(place)).differences == ()
 
 
 class Readers:
@@ -200,25 +202,43 @@ async def test_readers_and_projector_go_on_over_exchanges(road: Road) -> None:
         async with readers.at_work() as reading, asyncio.TaskGroup() as tasks:
             pouring = tasks.create_task(pour(road, readers, happenings[50:]))
             while exchanges < 3 or not pouring.done():
-                await replaced(road, place)
+                await replaced(place)
                 exchanges += 1
                 tables.add(await tables_of(road, place))
                 await readers.read_on(reading)
         await applied(place, pouring.result())
         assert len(tables) == exchanges + 1
-        found = await verified(road, place)
+        found = await verified(place)
         assert (found.differences, found.positions) == ((), pouring.result())
         assert await road.letters(place) == []
+
+
+async def test_a_long_log_is_folded_by_several_processes(road: Road, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(beside, "LONG", 50)
+    monkeypatch.setattr(beside, "PART", 40)
+    place = road.telescope
+    async with projected(road) as last:
+        before = await catalogue(road, place)
+        assert (await verified(place)).differences == ()
+        done = await replaced(place)
+        assert (done.positions, done.events) == (last, sum(last.values()))
+        assert await catalogue(road, place) == before
+        assert (await verified(place)).differences == ()
+
+
+async def test_every_index_that_is_put_off_is_there(road: Road) -> None:
+    rows = await road.query(road.telescope, "SELECT indexname FROM pg_indexes WHERE schemaname = 'public'")
+    assert {row["indexname"] for row in rows} >= set(BUILT_LAST)
 
 
 async def test_the_standby_takes_over_the_new_tables(road: Road) -> None:
     place = road.telescope
     async with road.running(place, "projector"):
         async with projected(road):
-            await replaced(road, place)
+            await replaced(place)
         last = await publish(road, log(eventful(3, 5), 5))
         await applied(place, last)
-        assert (await verified(road, place)).differences == ()
+        assert (await verified(place)).differences == ()
 
 
 @pytest.mark.parametrize(
@@ -242,16 +262,16 @@ async def test_killed_half_way_it_is_done_or_not_and_cleared_away(
         assert (await tables_of(road, place) != tables) is (stage is Stage.DROPPING)
         last = await publish(road, log(eventful(2, 6), 6))
         await applied(place, last)
-        await replaced(road, place)
+        await replaced(place)
         assert await leftovers(road, place) == set()
-        assert (await verified(road, place)).differences == ()
+        assert (await verified(place)).differences == ()
 
 
 async def test_two_at_once(road: Road) -> None:
     place = road.telescope
     async with projected(road), claimed(place.opsdb_writer_dsn(), "verify"):
         with pytest.raises(Retriable, match="verify runs since") as told:
-            await replaced(road, place)
+            await replaced(place)
         assert told.value.problem.code == "upkeep_running"
 
 
@@ -274,13 +294,13 @@ async def test_a_long_transaction_is_not_disturbed_and_named(road: Road) -> None
         tables = await tables_of(road, place)
         async with holding(place) as connection:
             with pytest.raises(Retriable, match="a long report") as told:
-                await replaced(road, place, patience_s=1)
+                await replaced(place, patience_s=1)
             assert told.value.problem.code == "exchange_blocked"
             # It would deadlock with whoever holds the positions and waits for it.
             assert await connection.fetchval("SELECT count(*) FROM stream_position") > 0
             assert await leftovers(road, place) == set()
             assert await tables_of(road, place) == tables
-            patient = asyncio.create_task(replaced(road, place))
+            patient = asyncio.create_task(replaced(place))
             with suppress(TimeoutError):
                 await asyncio.wait_for(asyncio.shield(patient), 3)
             assert not patient.done()
@@ -293,7 +313,7 @@ async def test_the_old_tables_may_be_kept(road: Road) -> None:
     place = road.telescope
     async with projected(road):
         await execute(place, "INSERT INTO site (name) VALUES ('atlantis')")
-        done = await replaced(road, place, keep=True)
+        done = await replaced(place, keep=True)
         assert done.kept is not None
         assert await leftovers(road, place) == {done.kept}
         writer = await asyncpg.connect(place.opsdb_writer_dsn())
@@ -301,7 +321,7 @@ async def test_the_old_tables_may_be_kept(road: Road) -> None:
         await writer.close()
         assert len(kept) == 1
         assert await road.query(place, "SELECT name FROM site WHERE name = 'atlantis'") == []
-        assert (await verified(road, place)).differences == ()
+        assert (await verified(place)).differences == ()
         assert await leftovers(road, place) == {done.kept}
 
 
@@ -310,10 +330,10 @@ async def test_tables_of_an_older_release_are_made_those_of_this_one(road: Road)
     async with projected(road):
         pass
     await downgrade(place.opsdb_writer_dsn(), revision="0001")
-    await replaced(road, place)
+    await replaced(place)
     [row] = await road.query(place, "SELECT version_num FROM alembic_version")
     assert row["version_num"] == await newest_revision()
-    assert (await verified(road, place)).differences == ()
+    assert (await verified(place)).differences == ()
     assert await road.query(place, "SELECT * FROM dead_letter") is not None
 
 
@@ -332,7 +352,7 @@ async def test_what_cannot_be_replaced_is_refused_before_any_work(
     place = road.telescope
     await execute(place, statement)
     with pytest.raises(ChasquiError) as told:
-        await replaced(road, place)
+        await replaced(place)
     assert told.value.problem.code == code
     assert await leftovers(road, place) == set()
 
@@ -345,7 +365,7 @@ async def test_tables_of_another_role(road: Road) -> None:
     await admin.execute(f"GRANT ALL ON site TO {place.settings.opsdb.writer}")
     await admin.close()
     with pytest.raises(UserError, match="site") as told:
-        await replaced(road, place)
+        await replaced(place)
     assert told.value.problem.code == "opsdb_not_owned"
 
 
@@ -355,9 +375,9 @@ async def test_a_site_whose_projector_stands_still(road: Road) -> None:
     async with projected(road) as last:
         pass
     await publish(road, log(eventful(2, 4), 4))
-    assert (await replaced(road, place)).positions == last
-    assert (await verified(road, place)).positions == last
+    assert (await replaced(place)).positions == last
+    assert (await verified(place)).positions == last
     async with road.running(place, "projector"):
         state = await road.client(place).jetstream().stream_info(events_stream(place.site))
         await applied(place, {events_stream(place.site): state.state.last_seq})
-    assert (await verified(road, place)).differences == ()
+    assert (await verified(place)).differences == ()

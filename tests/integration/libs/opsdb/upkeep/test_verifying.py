@@ -22,9 +22,9 @@ from tests.support.upkeep import applied, doomed, execute, leftovers, verified
 pytestmark = pytest.mark.integration
 
 
-async def refused(road: Road, place: Place) -> str:
+async def refused(place: Place) -> str:
     with pytest.raises(ChasquiError) as told:
-        await verified(road, place)
+        await verified(place)
     return told.value.problem.code
 
 
@@ -41,7 +41,7 @@ async def test_equal_and_different(road: Road) -> None:
     place = road.telescope
     told: list[Progress] = []
     async with projected(road) as last:
-        found = await verified(road, place, told.append)
+        found = await verified(place, told.append)
         assert (found.differences, found.positions) == ((), last)
         assert found.events == sum(last.values())
         assert await leftovers(road, place) == set()
@@ -53,7 +53,7 @@ async def test_equal_and_different(road: Road) -> None:
             "DELETE FROM staging_job",
             "INSERT INTO site (name) VALUES ('atlantis')",
         )
-        found = await verified(road, place)
+        found = await verified(place)
         assert {one.table for one in found.differences} == {"raw_data_file", "staging_job", "site"}
         [extra] = next(one.samples for one in found.differences if one.table == "site")
         assert (extra.kind, extra.key) == (Kind.ONLY_IN_FIRST, {"name": "atlantis"})
@@ -66,12 +66,12 @@ async def test_while_events_pour_in(road: Road) -> None:
         pouring = asyncio.create_task(publish(road, log(eventful(60, 4), 4)))
         rounds = 0
         while not pouring.done() or rounds == 0:
-            found = await verified(road, place)
+            found = await verified(place)
             assert found.differences == ()
             rounds += 1
         last = await pouring
         await applied(place, last)
-        assert (await verified(road, place)).positions == last
+        assert (await verified(place)).positions == last
 
 
 async def test_what_was_passed_over_is_passed_over_and_not_buried_again(road: Road) -> None:
@@ -83,7 +83,7 @@ async def test_what_was_passed_over_is_passed_over_and_not_buried_again(road: Ro
         ack = await js.publish(f"chasqui.{place.site}.nonsense.happened.v1", b"{}")
         await applied(place, last | {ack.stream: ack.seq})
         await road.eventually(lambda: _letters(road, place, 2), what="the letters")
-        assert (await verified(road, place)).differences == ()
+        assert (await verified(place)).differences == ()
         assert len(await road.letters(place)) == 2
 
 
@@ -96,7 +96,7 @@ async def test_one_at_a_time_and_a_dead_one_holds_nobody_up(road: Road) -> None:
     async with projected(road):
         async with claimed(place.opsdb_writer_dsn(), "rebuild"):
             with pytest.raises(Retriable, match="rebuild runs since") as told:
-                await verified(road, place)
+                await verified(place)
             assert told.value.problem.code == "upkeep_running"
         await execute(
             place,
@@ -104,7 +104,7 @@ async def test_one_at_a_time_and_a_dead_one_holds_nobody_up(road: Road) -> None:
             "CREATE TABLE chasqui_beside_public.site (name text)",
             "CREATE SCHEMA chasqui_replaced_public",
         )
-        assert (await verified(road, place)).differences == ()
+        assert (await verified(place)).differences == ()
         assert await leftovers(road, place) == set()
 
 
@@ -117,7 +117,7 @@ async def test_an_interrupted_one_leaves_nothing(road: Road) -> None:
             folding.set()
 
     async with projected(road):
-        running = asyncio.create_task(verified(road, place, tell))
+        running = asyncio.create_task(verified(place, tell))
         await asyncio.wait_for(folding.wait(), 60)
         running.cancel()
         await asyncio.wait([running])
@@ -133,7 +133,7 @@ async def test_a_killed_one_is_cleared_away_by_the_next(road: Road, stage: Stage
         await asyncio.to_thread(process.join, 100)
         assert process.exitcode == -9
         assert await leftovers(road, place) == {"chasqui_beside_public"}
-        found = await verified(road, place)
+        found = await verified(place)
         assert found.differences == ()
         assert await leftovers(road, place) == set()
 
@@ -146,28 +146,28 @@ async def test_a_log_that_is_not_whole_is_no_proof(road: Road) -> None:
     moved = f"UPDATE stream_position SET sequence = sequence %s 1 WHERE stream = '{own}'"  # noqa: S608 - our own name
     await execute(place, moved % "+")
     with pytest.raises(Retriable, match=f"ends at {last[own]}") as behind:
-        await verified(road, place)
+        await verified(place)
     assert behind.value.problem.code == "log_behind"
     await execute(place, moved % "-")
     with pytest.raises(Permanent) as unknown:
-        await verify(road.client(place), place.opsdb_writer_dsn(), [LogStream(own)])
+        await verify(place.bus_address(), place.opsdb_writer_dsn(), [LogStream(own)])
     assert unknown.value.problem.code == "log_unknown"
-    assert await verified(road, place)
+    assert await verified(place)
     js = road.client(place).jetstream()
     await js.delete_stream(other)
-    assert await refused(road, place) == "log_unknown"
+    assert await refused(place) == "log_unknown"
     await js.add_stream(name=other, subjects=["elsewhere"])
     for _ in range(last[other]):
         await js.publish("elsewhere", b"")
     await js.purge_stream(other, seq=3)
-    assert await refused(road, place) == "log_incomplete"
+    assert await refused(place) == "log_incomplete"
     assert await leftovers(road, place) == set()
 
 
 async def test_tables_of_another_release(road: Road) -> None:
     await execute(road.telescope, "UPDATE alembic_version SET version_num = '0001'")
     with pytest.raises(UserError) as told:
-        await verified(road, road.telescope)
+        await verified(road.telescope)
     assert told.value.problem.code == "opsdb_outdated"
     await execute(road.telescope, "DROP TABLE stream_position")
-    assert await refused(road, road.telescope) == "opsdb_not_prepared"
+    assert await refused(road.telescope) == "opsdb_not_prepared"

@@ -1,0 +1,22 @@
+"""Python's garbage collector, where events are folded."""
+
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+@contextmanager
+def sparing_the_collector() -> Iterator[None]:
+    """Keep Python's cyclic garbage collector from searching what lives as long as the process.
+
+    Folding makes many short-lived objects and no cycles; the default thresholds cost a fifth of the speed.
+    """
+    usual = gc.get_threshold()
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(100_000, 50, 100)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*usual)
+        gc.unfreeze()

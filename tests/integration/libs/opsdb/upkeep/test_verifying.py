@@ -1,16 +1,19 @@
 """Verifying the ops-db of a site that works on."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 
 import pytest
+from nats.aio.client import Client
 
 from contracts.subjects import events_stream
 from libs.errors import ChasquiError, Permanent, Retriable, UserError
 from libs.opsdb.rebuild import LogStream
+from libs.opsdb.upkeep import beside
 from libs.opsdb.upkeep.claim import claimed
 from libs.opsdb.upkeep.comparing import Kind
+from libs.opsdb.upkeep.logs import require_whole
 from libs.opsdb.upkeep.progress import Progress, Stage
 from libs.opsdb.upkeep.verifying import verify
 from libs.service.service import Place
@@ -72,6 +75,20 @@ async def test_while_events_pour_in(road: Road) -> None:
         last = await pouring
         await applied(place, last)
         assert (await verified(place)).positions == last
+
+
+async def test_what_comes_after_the_view_is_not_looked_at(
+    road: Road, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = road.telescope
+
+    async def and_more_comes(nc: Client, known: Sequence[LogStream], upto: Mapping[str, int]) -> None:
+        await require_whole(nc, known, upto)
+        await applied(place, await publish(road, log(eventful(1, 8), 8)))
+
+    monkeypatch.setattr(beside, "require_whole", and_more_comes)
+    async with projected(road):
+        assert (await verified(place)).differences == ()
 
 
 async def test_what_was_passed_over_is_passed_over_and_not_buried_again(road: Road) -> None:

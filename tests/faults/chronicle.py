@@ -75,7 +75,7 @@ class Chronicle:
         """Whether a package with a file is in all of these archives."""
         return any(self.archived.get(one, set()) >= {*archives} for one in self.package_of.get(file, ()))
 
-    async def until(self, condition: Callable[[], bool], what: str, within_s: float = 90.0) -> None:
+    async def until(self, condition: Callable[[], bool], what: str, within_s: float = 240.0) -> None:
         """Wait until the log says so."""
         try:
             async with asyncio.timeout(within_s):

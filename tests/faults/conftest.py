@@ -21,6 +21,7 @@ REPORT = "fault report"
 T = TypeVar("T")
 
 Play = Callable[[str], AbstractAsyncContextManager[Scene]]
+NewReport = Callable[[str], Report]
 PlayBetween = Callable[[str], AbstractAsyncContextManager[tuple[Scene, Between]]]
 
 
@@ -113,7 +114,7 @@ async def stages_between(tmp_path_factory: pytest.TempPathFactory) -> AsyncItera
 @pytest.fixture
 def new_report(
     request: pytest.FixtureRequest, record_property: Callable[[str, object], None]
-) -> Iterator[Callable[[str], Report]]:
+) -> Iterator[NewReport]:
     """Makes the test's report, which is told at the end whatever comes of the test."""
     made: list[Report] = []
 
@@ -127,7 +128,7 @@ def new_report(
 
 
 @pytest.fixture
-def play(stages: Stages[Stage], new_report: Callable[[str], Report]) -> Play:
+def play(stages: Stages[Stage], new_report: NewReport) -> Play:
     """Play a scenario: ``async with play("what it is about") as scene``."""
 
     @asynccontextmanager
@@ -139,6 +140,6 @@ def play(stages: Stages[Stage], new_report: Callable[[str], Report]) -> Play:
 
 
 @pytest.fixture
-def play_between(stages_between: Stages[Between], new_report: Callable[[str], Report]) -> PlayBetween:
+def play_between(stages_between: Stages[Between], new_report: NewReport) -> PlayBetween:
     """Play a scenario with a hand in between: ``async with play_between("…") as (scene, between)``."""
     return lambda title: stages_between.playing(new_report(title))

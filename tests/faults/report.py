@@ -64,7 +64,7 @@ class Report:
         console.print(Text(self.summary()))
         console.print(self._done())
         console.print(self._found())
-        if self.violations and logs is not None:
+        if logs is not None:
             for name, lines in logs.excerpts():
                 console.print(Text(name, style="bold"))
                 console.print(Text("\n".join(lines)))

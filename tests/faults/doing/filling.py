@@ -8,7 +8,8 @@ from contracts.base import Event
 from tests.faults.room import Room
 from tests.faults.scenario import Scene
 
-STARTS_WITHIN_S = 60.0
+STARTS_WITHIN_S = 240.0
+"""Generous: the machine may be busy with much else."""
 
 
 @asynccontextmanager

@@ -49,6 +49,12 @@ events_app = typer.Typer(
 )
 app.add_typer(events_app, name="events")
 
+dead_app = typer.Typer(
+    help="Dead letters: messages that could not be handled. Look at them, have them handled again, or drop them.",
+    no_args_is_help=True,
+)
+app.add_typer(dead_app, name="dead")
+
 WorkdirOption = Annotated[
     Path | None,
     typer.Option(
@@ -432,6 +438,163 @@ def breaker_close(
     from commands.breaker import close_one
 
     _run(close_one(_workdir(workdir), site, name, as_json=as_json))
+
+
+LettersArgument = Annotated[
+    list[str] | None,
+    typer.Argument(help="Ids of letters, or enough of their beginnings.", show_default=False),
+]
+LetterServiceOption = Annotated[str | None, typer.Option("--service", help="Given up by this service.")]
+LetterHandlerOption = Annotated[str | None, typer.Option("--handler", help="Given up by this handler of it.")]
+LetterCodeOption = Annotated[
+    str | None, typer.Option("--code", help="For this reason, by its code: disk_full.")
+]
+LetterFailureOption = Annotated[
+    str | None,
+    typer.Option("--failure", help="By the kind of failure: exhausted, permanent, poison or unexpected."),
+]
+LetterTypeOption = Annotated[
+    str | None, typer.Option("--type", help="Messages of this type: package.sealed, or all of package.")
+]
+LetterEntityOption = Annotated[
+    str | None, typer.Option("--entity", help="About this observation, package, bundle, …: its id.")
+]
+SinceOption = Annotated[
+    str | None, typer.Option("--since", help="Buried since: 2026-03-01T04:00, or 2h for two hours ago.")
+]
+UntilOption = Annotated[str | None, typer.Option("--until", help="Buried before: an instant, or 2h.")]
+AllOption = Annotated[bool, typer.Option("--all", help="All of them, whatever they are.")]
+DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")]
+
+
+@dead_app.command("list")
+def dead_list(
+    site: SiteOption = None,
+    service: LetterServiceOption = None,
+    handler: LetterHandlerOption = None,
+    code: LetterCodeOption = None,
+    failure: LetterFailureOption = None,
+    type_: LetterTypeOption = None,
+    entity: LetterEntityOption = None,
+    since: SinceOption = None,
+    until: UntilOption = None,
+    limit: Annotated[int, typer.Option(min=1, help="So many of them at most, the oldest first.")] = 100,
+    config: ServersOption = None,
+    workdir: WorkdirOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List the messages that could not be handled: where, by whom, why.
+
+    A message becomes a dead letter when its handler says that trying again cannot help, when what should pass by
+    itself did not within the attempts there are, or when it cannot be read. It is kept whole, and holds nobody up.
+
+    chasqui dead list --code disk_full --since 2d
+    """
+    from commands.dead import Filters, show_list
+    from commands.reaching import sites_of
+
+    filters = Filters(service, handler, code, failure, type_, entity, since, until)
+    places = sites_of(_workdir(workdir), site, config)
+    _run(show_list(places, filters, limit=limit, as_json=as_json, console=Console()))
+
+
+@dead_app.command("show")
+def dead_show(
+    letter: Annotated[str, typer.Argument(help="The id of a letter, or enough of its beginning.")],
+    body: Annotated[
+        bool,
+        typer.Option("--body", help="Write the bytes of the message to standard output, and nothing else."),
+    ] = False,
+    site: SiteOption = None,
+    config: ServersOption = None,
+    workdir: WorkdirOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show everything about a dead letter: reason, remedy, origin, headers, body, and what became of it before.
+
+    chasqui dead show 5b0e7c1e
+    """
+    from commands.dead import show_one
+    from commands.reaching import sites_of
+
+    places = sites_of(_workdir(workdir), site, config)
+    _run(show_one(places, letter, body=body, as_json=as_json, console=Console()))
+
+
+@dead_app.command("retry")
+def dead_retry(
+    letters: LettersArgument = None,
+    site: SiteOption = None,
+    service: LetterServiceOption = None,
+    handler: LetterHandlerOption = None,
+    code: LetterCodeOption = None,
+    failure: LetterFailureOption = None,
+    type_: LetterTypeOption = None,
+    entity: LetterEntityOption = None,
+    since: SinceOption = None,
+    until: UntilOption = None,
+    everything: AllOption = False,
+    dry_run: DryRunOption = False,
+    config: ServersOption = None,
+    workdir: WorkdirOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Have messages handled again, after you have mended what kept them: each by the handler that gave it up.
+
+    Name letters, or choose them by filters; all at once only with --all. A message that fails again is buried again,
+    and remembers how often. What is handled well leaves nothing behind but the log's word of it.
+
+    chasqui dead retry 5b0e7c1e 77ab01f3
+
+    chasqui dead retry --service archiver --code object_differs --dry-run
+
+    The exit status is 1 if one of them cannot be sent again; the others are.
+    """
+    from commands.dead import Filters
+    from commands.dead_deciding import Choice, Doing, retry
+    from commands.reaching import sites_of
+
+    filters = Filters(service, handler, code, failure, type_, entity, since, until)
+    choice, doing = Choice(tuple(letters or ()), filters, everything), Doing.NOT_YET if dry_run else Doing.NOW
+    places = sites_of(_workdir(workdir), site, config)
+    _run(retry(places, choice, doing, as_json=as_json, console=Console()))
+
+
+@dead_app.command("drop")
+def dead_drop(
+    reason: Annotated[
+        str, typer.Option("--reason", help="Why it need not be handled; the log keeps it for ever.")
+    ],
+    letters: LettersArgument = None,
+    site: SiteOption = None,
+    service: LetterServiceOption = None,
+    handler: LetterHandlerOption = None,
+    code: LetterCodeOption = None,
+    failure: LetterFailureOption = None,
+    type_: LetterTypeOption = None,
+    entity: LetterEntityOption = None,
+    since: SinceOption = None,
+    until: UntilOption = None,
+    everything: AllOption = False,
+    dry_run: DryRunOption = False,
+    config: ServersOption = None,
+    workdir: WorkdirOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Decide that messages need not be handled any more. The event itself stays in the log, and so does your reason.
+
+    chasqui dead drop 5b0e7c1e --reason "the observation was taken again"
+
+    chasqui dead drop --entity 8c2f0a52-... --reason "a test" --dry-run
+    """
+    from commands.dead import Filters
+    from commands.dead_deciding import Choice, Doing, drop
+    from commands.reaching import sites_of
+
+    filters = Filters(service, handler, code, failure, type_, entity, since, until)
+    choice, doing = Choice(tuple(letters or ()), filters, everything), Doing.NOT_YET if dry_run else Doing.NOW
+    places = sites_of(_workdir(workdir), site, config)
+    _run(drop(places, choice, doing, reason=reason, as_json=as_json, console=Console()))
 
 
 @events_app.command("export")

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -28,6 +29,25 @@ def places_of(workdir: Workdir, wanted: str | None = None) -> tuple[Place, ...]:
     running, credentials = find_running(workdir), find_credentials(workdir)
     sites = running.running_sites if wanted is None else (_known(running, wanted),)
     return tuple(Place(site, running.deployment, credentials, workdir.site(site)) for site in sites)
+
+
+def sites_of(workdir: Workdir, wanted: str | None, config: Path | None) -> tuple[Place, ...]:
+    """The sites that a command is about: of the running `up`, or one of a deployment of real servers.
+
+    Raises:
+        UserError: ``site_missing``, or as `places_of` and `place_of`.
+    """
+    if config is None:
+        return places_of(workdir, wanted)
+    if wanted is None:
+        raise UserError(
+            "site_missing",
+            "a deployment of real servers has a server for each site",
+            "Name one: --site SITE.",
+        )
+    from commands.run import place_of
+
+    return (place_of(wanted, config, workdir),)
 
 
 @asynccontextmanager

@@ -1,6 +1,7 @@
-"""Names on the wire: streams, subjects, consumers, buckets. Ids stay out of subjects."""
+"""Names on the wire: streams, subjects, consumers, buckets. Ids stay out of the subjects of events."""
 
 from typing import Final
+from uuid import UUID
 
 REQUEST_ROOT: Final = "request"
 DEAD_ROOT: Final = "dead"
@@ -22,9 +23,9 @@ def all_events(site: str) -> str:
     return f"chasqui.{site}.>"
 
 
-def dead_letter(site: str, service: str) -> str:
-    """Where `service` puts what it cannot handle."""
-    return f"{DEAD_ROOT}.{site}.{service}"
+def dead_letter(site: str, service: str, handler: str, letter: UUID) -> str:
+    """Where `service` puts what its handler cannot handle: a subject for each letter, so that it is found."""
+    return f"{DEAD_ROOT}.{site}.{service}.{handler}.{letter}"
 
 
 def all_dead_letters(site: str) -> str:

@@ -1,7 +1,10 @@
 """How often a message was tried: JetStream counts deliveries, and not every delivery is an attempt.
 
-What is subtracted stands in a key-value bucket, written only when there is something to subtract. If the bucket is
-lost, postponements count as attempts, and a message may become a dead letter too early: told, kept, and sent again.
+How deliveries ended stands in a key-value bucket, written when one ends without the message being settled:
+- A postponed delivery is no attempt.
+- A delivery that ended without a word was the end of its process, or of its claim. A message that does that to every
+  process is given up early, whatever its subscription's patience with failures: each time it takes others with it.
+If the bucket is lost, messages that were waiting become dead letters too early: told, kept, and to be sent again.
 """
 
 from collections.abc import Iterator
@@ -19,24 +22,33 @@ from libs.telemetry.logs import logger
 
 MOST_POSTPONEMENTS = 100_000
 """Those beyond it count as attempts: nothing is put off for ever. At half a minute each, five weeks."""
+MOST_DEATHS = 20
+"""Deliveries that may end without a word."""
 
 
 @dataclass(frozen=True, slots=True)
 class Attempts:
-    """How often a message was delivered, and how many of these deliveries do not count.
+    """How often a message was delivered, and how these deliveries ended.
 
     Attributes:
         delivered: Deliveries, this one included.
         postponed: How many of them ended before anything was tried.
+        failed: How many ended with a failure that may pass.
     """
 
     delivered: int
     postponed: int = 0
+    failed: int = 0
 
     @property
     def counted(self) -> int:
         """Which attempt this delivery is, from 1."""
         return max(1, self.delivered - min(self.postponed, MOST_POSTPONEMENTS))
+
+    @property
+    def deaths(self) -> int:
+        """How many earlier deliveries ended without a word."""
+        return max(0, self.delivered - 1 - self.postponed - self.failed)
 
 
 class AttemptsBook:
@@ -65,16 +77,24 @@ class AttemptsBook:
             entry = await (await self._open()).get(_key(raw))
         except (KeyNotFoundError, BucketNotFoundError):
             return Attempts(delivered)
-        return Attempts(delivered, int(entry.value or b"0"))
+        postponed, _, failed = (entry.value or b"").decode().partition(" ")
+        return Attempts(delivered, int(postponed or 0), int(failed or 0))
 
-    async def postpone(self, raw: Msg, attempts: Attempts) -> None:
-        """Note that this delivery does not count; if that fails, it does."""
+    async def postponed(self, raw: Msg, attempts: Attempts) -> None:
+        """Note that this delivery is no attempt; if that fails, it is one."""
+        await self._note(raw, attempts.postponed + 1, attempts.failed)
+
+    async def failed(self, raw: Msg, attempts: Attempts) -> None:
+        """Note that this delivery did not end without a word."""
+        await self._note(raw, attempts.postponed, attempts.failed + 1)
+
+    async def _note(self, raw: Msg, postponed: int, failed: int) -> None:
         with _told("not_noted"):
-            await (await self._open()).put(_key(raw), str(attempts.postponed + 1).encode())
+            await (await self._open()).put(_key(raw), f"{postponed} {failed}".encode())
 
     async def forget(self, raw: Msg, attempts: Attempts) -> None:
         """The message is settled; what cannot be deleted now expires."""
-        if attempts.postponed:
+        if attempts.delivered > 1:
             with _told("not_forgotten"):
                 await (await self._open()).delete(_key(raw))
 

@@ -14,15 +14,15 @@ from nats.js.api import ConsumerConfig
 from nats.js.errors import NotFoundError
 
 from contracts.base import Event
-from contracts.subjects import events_stream
 from libs.bus.attempts import AttemptsBook
+from libs.bus.burying import DeadLetters
 from libs.bus.connection import RECONNECT_WAIT_S, BusAddress, unavailable
 from libs.bus.delivery import Delivery, decode
-from libs.bus.letters import DeadLetters
 from libs.bus.pauses import PauseWatch
 from libs.bus.publishing import EventPublisher
 from libs.bus.settling import Settlement
-from libs.bus.subscription import Subscription
+from libs.bus.subscription import Source, Subscription
+from libs.bus.verdicts import GivingUp, Verdicts, nothing_said
 from libs.ending import end
 from libs.errors import Retriable
 from libs.telemetry.logs import logger
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 FETCH_TIMEOUT_S = 5.0
+HAND_BACK_S = 3.0
+"""Longest time for cancelled handlers to end and to hand their messages back."""
 
 Handler = Callable[..., Awaitable[Sequence[Event]]]
 """``async def handler(event, delivery) -> events``: what it returns is stored before the input is acknowledged."""
@@ -51,8 +53,11 @@ class _Broker(NatsBroker):
         exc_val: BaseException | None = None,
         exc_tb: "TracebackType | None" = None,
     ) -> None:
-        """Stop the subscribers, and wait for what they have in hand."""
+        """Stop the subscribers, and wait for what they have in hand; what takes longer is cancelled, and handed back."""
+        tasks = [task for each in self.subscribers for task in getattr(each, "tasks", ())]
         await super(NatsBroker, self).stop(exc_type, exc_val, exc_tb)
+        if tasks:
+            await asyncio.wait(tasks, timeout=HAND_BACK_S)
 
 
 class Bus:
@@ -82,7 +87,7 @@ class Bus:
         self._address = address
         self._sites = sites
         self._redelivery_s = redelivery_s
-        self._handlers: list[tuple[Subscription, Handler]] = []
+        self._handlers: list[tuple[Subscription, Handler, GivingUp]] = []
         self._client: Client | None = None
         self._pauses = PauseWatch()
         self._watching: asyncio.Task[None] | None = None
@@ -145,11 +150,19 @@ class Bus:
         """This service's way to the dead letters."""
         return DeadLetters(self.client, site=self.site, service=self.service)
 
-    def subscribe(self, subscription: Subscription, handler: Handler) -> None:
-        """Let `handler` have what `subscription` hears, once the broker starts."""
+    def subscribe(
+        self, subscription: Subscription, handler: Handler, *, given_up: GivingUp = nothing_said
+    ) -> None:
+        """Let `handler` have what `subscription` hears, once the broker starts.
+
+        Args:
+            subscription: What it hears.
+            handler: Handles it.
+            given_up: What is said when a message is buried: of a thing that is stuck without it.
+        """
         if self._redelivery_s is not None:
             subscription = subscription.redelivered_after(self._redelivery_s)
-        self._handlers.append((subscription, handler))
+        self._handlers.append((subscription, handler, given_up))
 
     async def prepare(self) -> None:
         """Make the subscribers; the broker's start begins to consume.
@@ -158,35 +171,39 @@ class Bus:
             Retriable: ``consumer_missing``: the site is not provisioned for this service yet.
         """
         planned = [
-            (subscription, origin, handler)
-            for subscription, handler in self._handlers
-            for origin in subscription.origins(self.site, self._sites)
+            (subscription, source, handler, given_up)
+            for subscription, handler, given_up in self._handlers
+            for source in subscription.sources(self.site, self._sites)
         ]
-        for subscription, origin, _ in planned:
-            await self._require_consumer(subscription, origin)
-        for subscription, origin, handler in planned:
-            self.broker.include_router(self._router(subscription, origin, handler))
+        for subscription, source, _, _ in planned:
+            await self._require_consumer(source.stream, subscription.durable(self.site))
+        for subscription, source, handler, given_up in planned:
+            settlement = Settlement(self._verdicts(subscription, given_up))
+            self.broker.include_router(self._router(subscription, source, settlement, handler))
 
-    def _router(self, subscription: Subscription, origin: str, handler: Handler) -> NatsRouter:
+    def _verdicts(self, subscription: Subscription, given_up: GivingUp) -> Verdicts:
         attempts = AttemptsBook(self.client, site=self.site)
-        settlement = Settlement(
-            self.client, subscription, self.publisher, self.letters, attempts, pauses=self._pauses
+        return Verdicts(
+            self.client, subscription, given_up, self.publisher, self.letters, attempts, self._pauses
         )
+
+    def _router(
+        self, subscription: Subscription, source: Source, settlement: Settlement, handler: Handler
+    ) -> NatsRouter:
         router = NatsRouter(middlewares=[settlement])
         # One subscriber a worker, each with one message in hand: max_workers would fetch ahead of its workers.
-        for _ in range(subscription.workers):
+        for _ in range(source.workers):
             router.subscriber(
-                stream=JStream(events_stream(origin), declare=False),
+                stream=JStream(source.stream, declare=False),
                 durable=subscription.durable(self.site),
-                config=ConsumerConfig(filter_subjects=subscription.filters(origin)),
+                config=ConsumerConfig(filter_subjects=list(source.filters)),
                 pull_sub=PullSub(batch_size=1, timeout=FETCH_TIMEOUT_S),
                 ack_policy=AckPolicy.MANUAL,
                 title=f"{subscription.service}.{subscription.handler}",
             )(handler)
         return router
 
-    async def _require_consumer(self, subscription: Subscription, origin: str) -> None:
-        stream, name = events_stream(origin), subscription.durable(self.site)
+    async def _require_consumer(self, stream: str, name: str) -> None:
         try:
             await self.jetstream.consumer_info(stream, name)
         except NotFoundError as error:

@@ -1,6 +1,7 @@
 """How a process connects to its site's NATS server."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 import nats
@@ -54,6 +55,20 @@ async def connect(
         )
     except (NatsError, OSError, TimeoutError) as error:
         raise unavailable(address.url, error) from error
+
+
+@asynccontextmanager
+async def connected(address: BusAddress, *, name: str) -> AsyncIterator[Client]:
+    """A connection while the block lasts.
+
+    Raises:
+        Retriable: ``bus_unavailable``.
+    """
+    client = await connect(address, name=name)
+    try:
+        yield client
+    finally:
+        await client.close()
 
 
 def unavailable(url: str, error: BaseException) -> Retriable:

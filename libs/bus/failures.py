@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from contracts.problems import Problem
 from contracts.registry import UnreadableEvent
+from contracts.states import FailureKind
 from libs.errors import ChasquiError, Permanent, Poison, Postponed, Retriable, UserError
 
 FIRST_DELAY_S = 0.25
@@ -35,6 +36,7 @@ class Bury:
     """Put it among the dead letters and go on."""
 
     problem: Problem
+    failure: FailureKind
 
 
 Verdict = Redeliver | Postpone | Bury
@@ -52,17 +54,19 @@ def judge(error: BaseException, *, attempt: int, max_attempts: int, jitter: floa
     share = random.random() if jitter is None else jitter  # noqa: S311  jitter, no secret
     error = _first_tried(error)
     match error:
-        case Poison() | Permanent() | UserError() | UnreadableEvent():
-            return Bury(error.problem)
+        case Poison() | UnreadableEvent():
+            return Bury(error.problem, FailureKind.POISON)
+        case Permanent() | UserError():
+            return Bury(error.problem, FailureKind.PERMANENT)
         case Postponed(delay_s=delay_s, problem=problem):
             return Postpone(delay_s * (1 + share / 4), problem)
         case Retriable():
-            problem = error.problem
+            problem, failure = error.problem, FailureKind.EXHAUSTED
         case _:
-            problem = unexpected(error)
+            problem, failure = unexpected(error), FailureKind.UNEXPECTED
             max_attempts = min(max_attempts, UNEXPECTED_ATTEMPTS)
     if attempt >= max_attempts:
-        return Bury(problem)
+        return Bury(problem, failure)
     return Redeliver(backoff(attempt) * (0.5 + share / 2), problem)
 
 
@@ -82,6 +86,15 @@ def _leaves(error: BaseException) -> Iterator[BaseException]:
 def backoff(attempt: int) -> float:
     """Seconds to wait after the `attempt`-th failure: doubling, bounded."""
     return float(min(FIRST_DELAY_S * 2 ** min(attempt - 1, 16), LONGEST_DELAY_S))
+
+
+def died(deaths: int) -> Problem:
+    """A message that nobody who had it in hand lived to settle."""
+    return Problem(
+        code="handler_died",
+        reason=f"{deaths} deliveries ended without a word: each time the process was killed, paused or hung",
+        remedy="Look in the log of the system for what killed it (memory, a crash of a library), then retry the letter.",
+    )
 
 
 def unexpected(error: BaseException) -> Problem:

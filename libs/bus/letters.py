@@ -1,92 +1,235 @@
-"""Dead letters: messages that could not be handled, kept whole beside the reason."""
+"""Dead letters on the wire: a message kept whole beside the reason why it could not be handled.
+
+A letter is one message of ``DEAD_<site>``: the body as it came, the message's own headers, and ``chasqui-dead-…``
+headers that say what it was, who gave it up, when, why, how often, and what became of it before.
+"""
 
 import json
 import os
 import socket
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from uuid import UUID
 
-from nats.aio.client import Client
-from nats.js import JetStreamContext
-
+from contracts.letters import LetterBuried, letter_id
 from contracts.problems import Problem
-from contracts.subjects import dead_letter, dead_stream
+from contracts.states import FailureKind
+from libs.bus.origin import (
+    Burial,
+    History,
+    Origin,
+    own_headers,
+    place_of,
+    read_history,
+    write_history,
+)
+from libs.telemetry.tracing import current_traceparent
 
 PREFIX = "chasqui-dead-"
 ROOM_FOR_HEADERS = 1 << 15
 """Bytes of headers that a letter may have besides its own; more are left out."""
-ROOM_FOR_LETTER = 2 * ROOM_FOR_HEADERS
+ROOM_FOR_LETTER = 4 * ROOM_FOR_HEADERS
 """Bytes of the server's message limit that a letter's headers may take in all."""
+LONGEST_REASON = 2000
+"""Letters of a reason or remedy; a reason that quotes a whole file must not keep a letter from being stored."""
+LONGEST_MEMORY = 300
+"""Letters of the reasons of earlier burials."""
+
+
+class NoLetter(ValueError):
+    """A message of the dead-letter stream that is no letter of ours."""
 
 
 @dataclass(frozen=True, slots=True)
-class DeadMessage:
-    """A message as it was delivered.
+class Letter:
+    """A dead letter.
 
     Attributes:
-        stream: The stream it came from; None for a request.
-        sequence: Its sequence there.
-        attempts: How many times it was delivered.
+        id: `contracts.letters.letter_id`; the same for all burials of a message by one handler.
+        origin: The message; its history tells of earlier burials.
+        service: Who gave it up; so is `handler`.
+        burial: Counted from 1.
+        attempts: How often it was handled in vain, earlier burials included.
+        trace: The W3C ``traceparent`` of the attempt that was the last, if it was traced.
+        cut_from: Bytes of the whole message, if the letter has not all of them.
+        position: Its sequence in the dead-letter stream; 0 before it is stored.
     """
 
-    subject: str
-    data: bytes
-    headers: Mapping[str, str]
-    stream: str | None
-    sequence: int | None
+    id: UUID
+    origin: Origin
+    service: str
+    handler: str
+    burial: int
+    failure: FailureKind
     attempts: int
+    problem: Problem
+    host: str
+    pid: int
+    buried_at: datetime
+    trace: str | None = None
+    cut_from: int | None = None
+    position: int = 0
+
+    def said(self) -> LetterBuried:
+        """The event of this burial: the same, however often it is made."""
+        return LetterBuried(
+            letter_id=self.id,
+            burial=self.burial,
+            service=self.service,
+            handler=self.handler,
+            stream=self.origin.stream,
+            sequence=self.origin.sequence,
+            type=self.origin.type,
+            entity_id=self.origin.entity_id,
+            failure=self.failure,
+            attempts=self.attempts,
+            problem=self.problem,
+        )
+
+    def as_burial(self, *, retried_by: str, retried_at: datetime) -> Burial:
+        """This burial as part of the history of the next one."""
+        return Burial(
+            burial=self.burial,
+            buried_at=self.buried_at,
+            failure=self.failure,
+            attempts=self.attempts,
+            problem=bounded(self.problem, LONGEST_MEMORY),
+            retried_by=retried_by,
+            retried_at=retried_at,
+        )
+
+    def headers(self) -> dict[str, str]:
+        """The headers of the letter; `read_letter` reads them."""
+        headers = _handed_on(self.origin.headers) | {
+            f"{PREFIX}id": str(self.id),
+            f"{PREFIX}subject": self.origin.subject,
+            f"{PREFIX}origin": self.origin.place(),
+            f"{PREFIX}service": self.service,
+            f"{PREFIX}handler": self.handler,
+            f"{PREFIX}burial": str(self.burial),
+            f"{PREFIX}failure": self.failure.value,
+            f"{PREFIX}attempts": str(self.attempts),
+            f"{PREFIX}host": self.host,
+            f"{PREFIX}pid": str(self.pid),
+            f"{PREFIX}time": self.buried_at.isoformat(),
+            f"{PREFIX}problem": json.dumps(self.problem.model_dump(), ensure_ascii=True),
+        }
+        if self.trace:
+            headers[f"{PREFIX}trace"] = self.trace
+        if self.origin.history:
+            headers[f"{PREFIX}history"] = write_history(self.origin.history)
+        if self.cut_from is not None:
+            headers[f"{PREFIX}cut-from"] = str(self.cut_from)
+        return headers
 
 
-class DeadLetters:
-    """Stores what a service gives up, with code, reason, remedy and origin in headers and the body as it came.
+def letter_of(
+    origin: Origin,
+    problem: Problem,
+    failure: FailureKind,
+    *,
+    site: str,
+    service: str,
+    handler: str,
+    attempts: int,
+    room: int,
+) -> Letter:
+    """The letter in which a message is buried now.
 
     Args:
-        client: A connected NATS client.
+        origin: The message.
+        problem: Why it was given up.
+        failure: What kind of reason that is.
         site: Where the service runs.
-        service: Its name.
+        service: Who gives it up; so is `handler`.
+        handler: See `service`.
+        attempts: How often it was handled in vain since it last came.
+        room: Bytes of the server's message limit.
     """
+    whole = origin.data
+    kept = whole[: max(0, room - ROOM_FOR_LETTER)]
+    cut = len(kept) < len(whole) or origin.by_reference or not _all_handed_on(origin.headers)
+    return Letter(
+        id=identity_of(origin, site=site, service=service, handler=handler),
+        origin=replace(origin, data=kept),
+        service=service,
+        handler=handler,
+        burial=origin.burials + 1,
+        failure=failure,
+        attempts=origin.attempts + attempts,
+        problem=bounded(problem, LONGEST_REASON),
+        host=socket.gethostname(),
+        pid=os.getpid(),
+        buried_at=datetime.now(UTC),
+        trace=current_traceparent(),
+        cut_from=len(whole) if cut else None,
+    )
 
-    def __init__(self, client: Client, *, site: str, service: str) -> None:
-        self._client = client
-        self._js: JetStreamContext = client.jetstream(timeout=10)
-        self._stream = dead_stream(site)
-        self._subject = dead_letter(site, service)
-        self._service = service
 
-    async def bury(self, message: DeadMessage, problem: Problem, *, handler: str) -> int:
-        """Store a letter; the same message given up by the same handler is stored once.
+def identity_of(origin: Origin, *, site: str, service: str, handler: str) -> UUID:
+    """The id of the letter in which a handler gives a message up."""
+    apart = origin.sequence if origin.sequence is not None else (origin.event_id or origin.subject)
+    return origin.letter_id or letter_id(site, service, handler, origin.stream, apart)
 
-        A message so large that its letter would be above the server's limit is cut, which a header tells:
-        where it came from, it is whole.
 
-        Returns:
-            The letter's sequence in the dead-letter stream.
-        """
-        origin = f"{message.stream}:{message.sequence}" if message.stream else "request"
-        headers = _handed_on(message.headers)
-        headers |= {
-            f"{PREFIX}subject": message.subject,
-            f"{PREFIX}origin": origin,
-            f"{PREFIX}service": self._service,
-            f"{PREFIX}handler": handler,
-            f"{PREFIX}host": socket.gethostname(),
-            f"{PREFIX}pid": str(os.getpid()),
-            f"{PREFIX}attempts": str(message.attempts),
-            f"{PREFIX}time": datetime.now(UTC).isoformat(),
-            f"{PREFIX}problem": json.dumps(problem.model_dump(), ensure_ascii=True),
-        }
-        if message.stream:
-            headers["Nats-Msg-Id"] = f"{origin}:{self._service}:{handler}"
-        data = message.data[: max(0, self._client.max_payload - ROOM_FOR_LETTER)]
-        if len(data) < len(message.data):
-            headers[f"{PREFIX}cut-from"] = str(len(message.data))
-        ack = await self._js.publish(self._subject, data, stream=self._stream, headers=headers)
-        return ack.seq
+def read_letter(headers: Mapping[str, str], data: bytes, *, site: str, position: int) -> Letter:
+    """Read a letter back. Those of earlier versions, which had no id and said less, are read, too.
+
+    Raises:
+        NoLetter: It is none.
+    """
+    try:
+        return _read(headers, data, site, position)
+    except (KeyError, ValueError) as error:
+        raise NoLetter(f"message {position} is no dead letter: {error!r}") from error
+
+
+def _read(headers: Mapping[str, str], data: bytes, site: str, position: int) -> Letter:
+    def told(name: str, default: str | None = None) -> str:
+        return headers[PREFIX + name] if default is None else headers.get(PREFIX + name, default)
+
+    stream, sequence = place_of(told("origin"))
+    service, handler = told("service"), told("handler")
+    history: History = read_history(headers.get(f"{PREFIX}history"))
+    origin = Origin(told("subject"), own_headers(headers, PREFIX), data, stream, sequence, history=history)
+    earlier = identity_of(origin, site=site, service=service, handler=handler)
+    cut_from = headers.get(f"{PREFIX}cut-from")
+    return Letter(
+        id=(identity := UUID(told("id", str(earlier)))),
+        origin=replace(origin, letter_id=identity),
+        service=service,
+        handler=handler,
+        burial=int(told("burial", "1")),
+        failure=FailureKind(told("failure", FailureKind.PERMANENT.value)),
+        attempts=int(told("attempts")),
+        problem=Problem.model_validate_json(told("problem")),
+        host=told("host"),
+        pid=int(told("pid")),
+        buried_at=datetime.fromisoformat(told("time")),
+        trace=headers.get(f"{PREFIX}trace"),
+        cut_from=None if cut_from is None else int(cut_from),
+        position=position,
+    )
+
+
+def bounded(problem: Problem, longest: int) -> Problem:
+    """A problem whose texts are not longer than so many letters."""
+    return Problem(
+        code=problem.code,
+        reason=_shortened(problem.reason, longest),
+        remedy=_shortened(problem.remedy, longest),
+    )
+
+
+def _shortened(text: str, longest: int) -> str:
+    return text if len(text) <= longest else text[: longest - 1] + "…"
 
 
 def _handed_on(headers: Mapping[str, str]) -> dict[str, str]:
-    """The message's own headers, but those for the server, if they leave room for the letter's."""
-    kept = {key: value for key, value in headers.items() if not key.startswith("Nats-")}
-    size = sum(len(key) + len(value.encode()) + 4 for key, value in kept.items())
-    return kept if size <= ROOM_FOR_HEADERS else {}
+    """The message's own headers, if they leave room for the letter's."""
+    return dict(headers) if _all_handed_on(headers) else {}
+
+
+def _all_handed_on(headers: Mapping[str, str]) -> bool:
+    return sum(len(name) + len(value.encode()) + 4 for name, value in headers.items()) <= ROOM_FOR_HEADERS

@@ -11,6 +11,7 @@ from nats.js import JetStreamContext
 from nats.js.api import (
     AckPolicy,
     ConsumerConfig,
+    DiscardPolicy,
     ExternalStream,
     KeyValueConfig,
     RetentionPolicy,
@@ -34,7 +35,7 @@ from contracts.subjects import (
     replay_stream,
 )
 from libs.bus.connection import unavailable
-from libs.bus.subscription import Subscription
+from libs.bus.subscription import Source, Subscription
 from libs.errors import UserError
 
 DUPLICATE_WINDOW_S = 600.0
@@ -42,6 +43,11 @@ HEARTBEAT_TTL_S = 15.0
 PROGRESS_TTL_S = 7 * 86400.0
 ATTEMPTS_TTL_S = 7 * 86400.0
 BREAKER_TTL_S = 86400.0
+REPLAY_WINDOW_S = 86400.0
+"""A retry or replay whose sender was killed may be repeated for a day without being sent twice."""
+MOST_PENDING = 65_536
+"""Messages of one consumer that may wait to be delivered again, each for its own delay. All others wait behind them
+once there are so many: that is for a site whose archive was away over a long weekend, not for an ordinary night."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,8 +131,8 @@ async def provision_consumers(
     js = client.jetstream(timeout=15)
     with _server_errors(client):
         for subscription in subscriptions:
-            for origin in subscription.origins(site, tuple(origins)):
-                await _consumer(js, events_stream(origin), consumer(subscription, site, origin))
+            for source in subscription.sources(site, tuple(origins)):
+                await _consumer(js, source.stream, consumer(subscription, site, source))
 
 
 @contextmanager
@@ -170,6 +176,7 @@ def letters_stream(site: str) -> StreamConfig:
         subjects=[all_dead_letters(site)],
         retention=RetentionPolicy.LIMITS,
         storage=StorageType.FILE,
+        discard=DiscardPolicy.NEW,  # should somebody limit it: no letter is thrown away for another one
         duplicate_window=DUPLICATE_WINDOW_S,
         allow_direct=True,
         num_replicas=1,
@@ -184,7 +191,7 @@ def replays_stream(site: str) -> StreamConfig:
         subjects=[all_replays(site)],
         retention=RetentionPolicy.WORK_QUEUE,
         storage=StorageType.FILE,
-        duplicate_window=DUPLICATE_WINDOW_S,
+        duplicate_window=REPLAY_WINDOW_S,
         allow_direct=True,
         num_replicas=1,
     )
@@ -204,17 +211,17 @@ def mirror(neighbour: Neighbour) -> StreamConfig:
     )
 
 
-def consumer(subscription: Subscription, site: str, origin: str) -> ConsumerConfig:
-    """The durable pull consumer of one subscription on one site's events."""
+def consumer(subscription: Subscription, site: str, source: Source) -> ConsumerConfig:
+    """The durable pull consumer of one subscription on one of its streams."""
     return ConsumerConfig(
         durable_name=subscription.durable(site),
         name=subscription.durable(site),
         description=f"{subscription.service} at {site}: {subscription.handler}",
-        filter_subjects=subscription.filters(origin),
+        filter_subjects=list(source.filters),
         ack_policy=AckPolicy.EXPLICIT,
         ack_wait=subscription.ack_wait_s,
         max_deliver=-1,
-        max_ack_pending=1024,
+        max_ack_pending=MOST_PENDING,
     )
 
 
@@ -232,6 +239,9 @@ async def _stream(js: JetStreamContext, wanted: StreamConfig) -> None:
     _refuse(f"stream {name}", differences)
 
 
+_IN_PLACE = ("ack_wait", "max_ack_pending", "max_deliver", "description")
+
+
 async def _consumer(js: JetStreamContext, stream: str, wanted: ConsumerConfig) -> None:
     name = str(wanted.durable_name)
     try:
@@ -239,8 +249,9 @@ async def _consumer(js: JetStreamContext, stream: str, wanted: ConsumerConfig) -
     except NotFoundError:
         await js.add_consumer(stream, config=wanted)
         return
-    if sorted(_filters(found)) != sorted(_filters(wanted)) or found.ack_wait != wanted.ack_wait:
-        # The position survives: the server updates filters and deadlines of a consumer in place.
+    differs = any(getattr(found, field) != getattr(wanted, field) for field in _IN_PLACE)
+    if differs or sorted(_filters(found)) != sorted(_filters(wanted)):
+        # The position survives: the server updates these of a consumer in place.
         try:
             await js.add_consumer(stream, config=wanted)
         except BadRequestError as error:

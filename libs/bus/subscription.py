@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 
 from contracts.base import Event
-from contracts.subjects import durable
+from contracts.subjects import durable, events_stream, replay, replay_stream
 
 
 class Hears(Enum):
@@ -19,8 +19,25 @@ class Hears(Enum):
 
 
 @dataclass(frozen=True, slots=True)
+class Source:
+    """A stream that a subscription hears.
+
+    Attributes:
+        filters: The subjects it hears of it.
+        workers: How many of its messages one instance handles at once.
+    """
+
+    stream: str
+    filters: tuple[str, ...]
+    workers: int
+
+
+@dataclass(frozen=True, slots=True)
 class Subscription:
     """One durable pull consumer per stream, shared by all instances of the service.
+
+    Besides the streams of events it hears what is sent again to its handler alone, one message at a time: live work
+    goes first.
 
     Attributes:
         service: The service's name.
@@ -51,6 +68,20 @@ class Subscription:
     def durable(self, site: str) -> str:
         """The consumer's name for the service at `site`."""
         return durable(site, self.service, self.handler)
+
+    def sources(self, site: str, sites: tuple[str, ...]) -> tuple[Source, ...]:
+        """Everything it hears when it runs at `site`.
+
+        Args:
+            site: Where it runs.
+            sites: The sites whose streams exist there.
+        """
+        live = (
+            Source(events_stream(origin), tuple(self.filters(origin)), self.workers)
+            for origin in self.origins(site, sites)
+        )
+        again = Source(replay_stream(site), (replay(site, self.service, self.handler),), 1)
+        return (*live, again)
 
     def filters(self, origin: str) -> list[str]:
         """The subjects it hears of one site: any version, so that an unknown one is seen and kept aside."""

@@ -10,13 +10,14 @@ from nats.aio.client import Client
 from contracts.base import Event
 from contracts.copies import CopyScrubbed
 from contracts.packages import PackageArchived, PackageFailed, PackageSealed, PackageVerified
+from contracts.problems import Problem
 from libs.breakers import resources
 from libs.breakers.shared import Breakers, Use
 from libs.bus.bus import Bus, DeliveryOf
 from libs.bus.delivery import Delivery
 from libs.bus.publishing import EventPublisher
 from libs.bus.subscription import Subscription
-from libs.errors import ChasquiError, Permanent, Postponed, Retriable
+from libs.errors import ChasquiError, Postponed, Retriable
 from libs.opsdb.reader import OpsDbReader
 from libs.service.service import Place
 from libs.service.telling import Board, telling
@@ -73,17 +74,6 @@ class ArchiverHandlers:
         arrival = arrival_of(event, self._place.deployment, self._place.site)
         if arrival is None:
             return ()
-        try:
-            return await self._archived(event, arrival, delivery)
-        except Permanent as lost:
-            cause, package = delivery.envelope.id, arrival.package.package_id
-            failed = PackageFailed(package_id=package, cause=cause, service="archiver", problem=lost.problem)
-            await self._publisher.publish([failed], causation_id=str(cause))
-            raise
-
-    async def _archived(
-        self, event: PackageVerified | PackageSealed, arrival: Arrival, delivery: Delivery
-    ) -> Sequence[Event]:
         if delivery.attempt > 1 and isinstance(event, PackageSealed):
             await self._rotten.require_mended(arrival)
         package = arrival.package.package_id
@@ -101,6 +91,15 @@ class ArchiverHandlers:
             raise self._worst_last(package, failures)
         self._proven.pop(package, None)
         return list(proven.values())
+
+    def given_up(
+        self, event: PackageVerified | PackageSealed, delivery: Delivery, problem: Problem
+    ) -> Sequence[Event]:
+        """The package was not archived here, and will not be."""
+        if arrival_of(event, self._place.deployment, self._place.site) is None:
+            return ()
+        package, cause = event.package.package_id, delivery.envelope.id
+        return [PackageFailed(package_id=package, cause=cause, service="archiver", problem=problem)]
 
     async def _into_all(
         self, arrival: Arrival, created: datetime, proven: dict[str, PackageArchived]
@@ -184,5 +183,5 @@ class RepairHandlers:
 
 def subscribe(bus: Bus, handlers: ArchiverHandlers, repairs: RepairHandlers) -> None:
     """Let the handlers have what they hear."""
-    bus.subscribe(ARCHIVE, handlers.archive)
+    bus.subscribe(ARCHIVE, handlers.archive, given_up=handlers.given_up)
     bus.subscribe(REPAIR, repairs.repair)

@@ -3,9 +3,11 @@
 from collections.abc import Sequence
 
 from contracts.base import Event
-from contracts.packages import PackageCorrupted, PackageSealed
+from contracts.packages import PackageCorrupted, PackageFailed, PackageSealed
+from contracts.problems import Problem
 from contracts.transfers import TransferCompleted, TransferFailed
 from libs.bus.bus import Bus, DeliveryOf
+from libs.bus.delivery import Delivery
 from libs.bus.subscription import Hears, Subscription
 from libs.opsdb.reader import OpsDbReader
 from services.bundler import queries
@@ -58,8 +60,17 @@ class BundlerHandlers:
         await self._opsdb.wait_applied(delivery.stream, delivery.sequence)
         return await self._resender.resend(event, delivery)
 
+    def repair_given_up(
+        self, event: PackageCorrupted, delivery: Delivery, problem: Problem
+    ) -> Sequence[Event]:
+        """The package is damaged where it was to be, and is not sent again."""
+        if event.origin != self._site:
+            return ()
+        package, cause = event.package.package_id, delivery.envelope.id
+        return [PackageFailed(package_id=package, cause=cause, service="bundler", problem=problem)]
+
 
 def subscribe(bus: Bus, handlers: BundlerHandlers) -> None:
     """Let the handlers have what they hear."""
     bus.subscribe(SEAL, handlers.seal)
-    bus.subscribe(REPAIR, handlers.repair)
+    bus.subscribe(REPAIR, handlers.repair, given_up=handlers.repair_given_up)

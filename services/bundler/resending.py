@@ -8,7 +8,7 @@ from nats.aio.client import Client
 
 from contracts.base import Event
 from contracts.copies import CopyRef, CopyScrubbed
-from contracts.packages import PackageCorrupted, PackageFailed
+from contracts.packages import PackageCorrupted
 from contracts.problems import Problem
 from contracts.states import CopyKind
 from contracts.subjects import events_stream
@@ -63,24 +63,14 @@ class Resender:
 
         Raises:
             Retriable: The copy here is damaged, too, and is being built anew; or it cannot be read now.
-            Permanent: It is given up; PackageFailed was said.
+            Permanent: It is given up.
         """
         if await queries.was_sent_again(self._opsdb, event):
             return ()
-        try:
-            return await self._resent(event, delivery)
-        except Permanent as lost:
-            cause = delivery.envelope.id
-            failed = PackageFailed(
-                package_id=event.package.package_id, cause=cause, service="bundler", problem=lost.problem
-            )
-            await self._publisher.publish([failed], causation_id=str(cause))
-            raise
-
-    async def _resent(self, event: PackageCorrupted, delivery: Delivery) -> Sequence[Event]:
         site = self._place.site
         route = await queries.route_of(self._opsdb, event.bundle_id)
-        bundle = repair(event, self._place.deployment, site, route=route, asked=Asked.BY_EVENT)
+        asked = Asked.BY_OPERATOR if delivery.burials else Asked.BY_EVENT
+        bundle = repair(event, self._place.deployment, site, route=route, asked=asked)
         origin = await copy_on_record(self._opsdb, event.package.package_id, event.origin_location)
         damaged_before = origin is not None and origin.problem is not None
         if origin is not None and damaged_before and delivery.attempt > 1 and self._built_here(event):

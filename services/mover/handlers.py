@@ -13,6 +13,7 @@ from contracts.problems import Problem
 from libs.breakers import resources
 from libs.breakers.shared import Breakers, Use
 from libs.bus.bus import Bus, DeliveryOf
+from libs.bus.delivery import Delivery
 from libs.bus.publishing import EventPublisher
 from libs.bus.subscription import Subscription
 from libs.errors import Permanent, Retriable
@@ -24,7 +25,7 @@ from libs.transfer.ratelimit import RateLimit
 from services.mover.engines import ENGINES, choose_engine
 from services.mover.hops import next_hop
 from services.mover.loading import load
-from services.mover.trips import Delayed, Lost, Trip, judge, locations_of
+from services.mover.trips import Delayed, Lost, Trip, failed, judge, locations_of
 
 PATIENCE = 6000
 """Attempts: a link or disk that is away over a long weekend makes no dead letters."""
@@ -42,7 +43,7 @@ class MoverHandlers:
     Args:
         place: Where the instance runs.
         client: For the progress bucket.
-        publisher: Says that a transfer began, or was given up, before its bundle is settled.
+        publisher: Says that a transfer began.
         completed_before: Whether a transfer was completed; raises Retriable while that cannot be told.
         breakers: Of the routes and the BUFFERs.
     """
@@ -79,7 +80,10 @@ class MoverHandlers:
             if isinstance(verdict, Delayed):
                 raise Retriable(**verdict.problem.model_dump())
         if isinstance(verdict, Lost):
-            return await self._give_up(trip, verdict.problem, cause)
+            # After a success the janitor clears both buffers: a late repeat finds nothing, and nothing is wrong.
+            if await self._completed_before(trip.id):
+                return ()
+            raise Permanent(**verdict.problem.model_dump())
         log.info("moved", bundle=str(event.bundle_id), bytes=event.size, seconds=verdict.seconds)
         return [trip.completed(verdict.seconds)]
 
@@ -111,15 +115,12 @@ class MoverHandlers:
             log.info("moves_without_opsdb", transfer=str(trip.id), **error.problem.model_dump())
             return False
 
-    async def _give_up(self, trip: Trip, problem: Problem, cause: str) -> Sequence[Event]:
-        """Say that it failed, and keep the bundle aside; unless this is a late repeat of what went well.
-
-        After a success the janitor clears both buffers: a repeat then finds nothing, and nothing is wrong.
-        """
-        if await self._completed_before(trip.id):
-            return ()
-        await self._publisher.publish([trip.failed(problem)], causation_id=cause)
-        raise Permanent(**problem.model_dump())
+    def given_up(
+        self, event: BundleSealed | BundleForwarded, _delivery: Delivery, problem: Problem
+    ) -> Sequence[Event]:
+        """The bundle was not moved, and will not be."""
+        hop = next_hop(self._place.deployment, event.route, self._place.site)
+        return [failed(event, hop, problem)]
 
     def _root(self, location: str) -> Path:
         return self._place.disk(location).path
@@ -140,4 +141,4 @@ def _shown_on(board: Board, use: Use) -> Callable[[Progress], None]:
 
 def subscribe(bus: Bus, handlers: MoverHandlers) -> None:
     """Let the handlers have what they hear."""
-    bus.subscribe(MOVE, handlers.move)
+    bus.subscribe(MOVE, handlers.move, given_up=handlers.given_up)

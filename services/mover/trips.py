@@ -77,15 +77,16 @@ class Trip:
             ),
         )
 
-    def failed(self, problem: Problem) -> TransferFailed:
-        """It is given up."""
-        return TransferFailed(
-            transfer_id=self.id,
-            bundle_id=self.bundle.bundle_id,
-            route=self.bundle.route,
-            package_ids=tuple(one.package.package_id for one in self.bundle.packages),
-            problem=problem,
-        )
+
+def failed(bundle: Bundle, hop: Hop, problem: Problem) -> TransferFailed:
+    """What is said of a bundle that will not make a hop."""
+    return TransferFailed(
+        transfer_id=transfer_id(bundle.bundle_id, hop.site),
+        bundle_id=bundle.bundle_id,
+        route=bundle.route,
+        package_ids=tuple(one.package.package_id for one in bundle.packages),
+        problem=problem,
+    )
 
 
 @dataclass(frozen=True, slots=True)

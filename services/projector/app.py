@@ -24,7 +24,7 @@ async def compose(runtime: Runtime) -> AsyncIterator[None]:
         bus.client,
         place.opsdb_writer_dsn(),
         heard(place),
-        buried_in(bus.letters, place.settings.nats.url),
+        buried_in(bus.letters),
     )
     with sparing_the_collector():
         async with background(projector.run()):

@@ -4,11 +4,10 @@ The other services subscribe; the projector reads the streams themselves (`proje
 heard stands in the tables that it writes.
 """
 
-from nats.errors import Error as NatsError
-
 from contracts.problems import Problem
-from libs.bus.connection import unavailable
-from libs.bus.letters import DeadLetters, DeadMessage
+from contracts.states import FailureKind
+from libs.bus.burying import DeadLetters
+from libs.bus.origin import Origin, own_headers
 from libs.bus.stored import StoredMessage
 from libs.bus.subscription import Subscription
 from libs.opsdb.rebuild import LogStream
@@ -23,21 +22,13 @@ def heard(place: Place) -> list[LogStream]:
     return [LogStream(name) for name in place.streams]
 
 
-def buried_in(letters: DeadLetters, url: str) -> OnUnreadable:
+def buried_in(letters: DeadLetters) -> OnUnreadable:
     """Put what is no event, or cannot be stored, to the dead letters; raises Retriable while NATS is away."""
 
     async def bury(message: StoredMessage, problem: Problem) -> None:
-        dead = DeadMessage(
-            subject=message.subject,
-            data=message.data,
-            headers=message.headers,
-            stream=message.stream,
-            sequence=message.sequence,
-            attempts=1,
+        origin = Origin(
+            message.subject, own_headers(message.headers), message.data, message.stream, message.sequence
         )
-        try:
-            await letters.bury(dead, problem, handler="project")
-        except (NatsError, TimeoutError) as error:
-            raise unavailable(url, error) from error
+        await letters.bury(origin, problem, FailureKind.POISON, handler="project", attempts=1)
 
     return bury

@@ -3,17 +3,21 @@
 from collections.abc import Sequence
 
 from contracts.base import Event
-from contracts.files import FilesScanned
+from contracts.files import FilesScanned, ProblemFile
+from contracts.problems import Problem
 from libs.bus.bus import Bus, DeliveryOf
+from libs.bus.delivery import Delivery
 from libs.bus.subscription import Subscription
 from libs.errors import Permanent
 from libs.imaging.outcomes import RenderSettings
 from libs.imaging.pool import RenderPool
 from libs.service.service import Place
-from services.renderer.rendering import events_of, render
+from services.renderer.rendering import Outcome, events_of, render
 
 RENDER = Subscription("renderer", "render", (FilesScanned,))
 SUBSCRIPTIONS = (RENDER,)
+
+GIVEN_UP = "render_given_up"
 
 
 class RendererHandlers:
@@ -43,7 +47,15 @@ class RendererHandlers:
         outcome = await render(event, root, self._place.previews, self._pool, self._settings)
         return events_of(event, outcome)
 
+    def given_up(self, event: FilesScanned, _delivery: Delivery, problem: Problem) -> Sequence[Event]:
+        """None of the files has pictures, and none is waited for."""
+        why = Problem(
+            code=GIVEN_UP, reason=f"{problem.reason} ({problem.code})", remedy="Retry the dead letter."
+        )
+        files = tuple(ProblemFile(file_id=one.file_id, path=one.path, problem=why) for one in event.files)
+        return events_of(event, Outcome((), files))
+
 
 def subscribe(bus: Bus, handlers: RendererHandlers) -> None:
     """Let the handlers have what they hear."""
-    bus.subscribe(RENDER, handlers.render)
+    bus.subscribe(RENDER, handlers.render, given_up=handlers.given_up)

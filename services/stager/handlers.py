@@ -6,6 +6,7 @@ from contracts.base import Event
 from contracts.problems import Problem
 from contracts.staging import StagingFailed, StagingRequested
 from libs.bus.bus import Bus, DeliveryOf
+from libs.bus.delivery import Delivery
 from libs.bus.subscription import Hears, Subscription
 from libs.errors import Permanent, Retriable, UserError
 from libs.opsdb.reader import OpsDbReader
@@ -60,6 +61,10 @@ class StagerHandlers:
                 raise
             return [given_up(event, error.problem)]
 
+    def buried(self, event: StagingRequested, _delivery: Delivery, problem: Problem) -> Sequence[Event]:
+        """The job ended some way that is neither waiting nor a refusal: a defect, a hang, a killed process."""
+        return [given_up(event, problem)] if event.location in self._locations else ()
+
 
 def given_up(event: StagingRequested, problem: Problem) -> StagingFailed:
     """What is said of a job that will not be done."""
@@ -69,4 +74,4 @@ def given_up(event: StagingRequested, problem: Problem) -> StagingFailed:
 
 def subscribe(bus: Bus, handlers: StagerHandlers) -> None:
     """Let the handlers have what they hear."""
-    bus.subscribe(STAGE, handlers.stage)
+    bus.subscribe(STAGE, handlers.stage, given_up=handlers.buried)

@@ -7,10 +7,13 @@ from pathlib import Path
 from nats.aio.client import Client
 
 from contracts.base import Event
+from contracts.packages import PackageFailed
+from contracts.problems import Problem
 from contracts.transfers import MovedPackage, TransferCompleted
 from libs.breakers import resources
 from libs.breakers.shared import Breakers
 from libs.bus.bus import Bus, DeliveryOf
+from libs.bus.delivery import Delivery
 from libs.bus.publishing import EventPublisher
 from libs.bus.subscription import Hears, Subscription
 from libs.copies.examining import Damaged, Verdict
@@ -92,6 +95,16 @@ class VerifierHandlers:
             verdicts = await self._reader.read(event, root, tell, board)
         return bundle_events(event, verdicts, self._place.deployment, self._place.site)
 
+    def given_up(self, event: TransferCompleted, delivery: Delivery, problem: Problem) -> Sequence[Event]:
+        """What arrived was not read, and will not be: none of its packages of which nothing was told."""
+        if event.location not in self._place.settings.locations:
+            return ()
+        told, cause = self._reader.told(event.transfer_id), delivery.envelope.id
+        left = [one for moved in event.packages if (one := moved.package.package_id) not in told]
+        return [
+            PackageFailed(package_id=one, cause=cause, service="verifier", problem=problem) for one in left
+        ]
+
     async def _refuse(
         self, event: TransferCompleted, moved: MovedPackage, verdict: Damaged, root: Path
     ) -> None:
@@ -105,4 +118,4 @@ class VerifierHandlers:
 
 def subscribe(bus: Bus, handlers: VerifierHandlers) -> None:
     """Let the handlers have what they hear."""
-    bus.subscribe(VERIFY, handlers.verify)
+    bus.subscribe(VERIFY, handlers.verify, given_up=handlers.given_up)

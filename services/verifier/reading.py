@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Set as AbstractSet
 from pathlib import Path
 from uuid import UUID
 
@@ -29,6 +30,10 @@ class Reader:
     def __init__(self) -> None:
         self._places = asyncio.Semaphore(AT_ONCE)
         self._known: dict[UUID, dict[UUID, Verdict]] = {}
+
+    def told(self, transfer_id: UUID) -> AbstractSet[UUID]:
+        """The packages of an unfinished transfer of which this instance has told."""
+        return self._known.get(transfer_id, {}).keys()
 
     async def read(
         self, transfer: TransferCompleted, root: Path, tell: Tell, board: Board

@@ -4,13 +4,14 @@ import asyncio
 import secrets
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
 import asyncpg
 from nats.aio.client import Client
+from nats.js.errors import NotFoundError
 
 from commands.founding import apply_deployment
 from commands.services import load
@@ -141,8 +142,12 @@ class Road:
         """The headers of every dead letter at a site."""
         js = self.client(place).jetstream()
         stream = dead_stream(place.site)
-        last = (await js.stream_info(stream)).state.last_seq
-        return [dict((await js.get_msg(stream, n, direct=True)).headers or {}) for n in range(1, last + 1)]
+        state = (await js.stream_info(stream)).state
+        found = []
+        for sequence in range(max(1, state.first_seq), state.last_seq + 1):
+            with suppress(NotFoundError):  # sent again, dropped or settled
+                found.append(dict((await js.get_msg(stream, sequence, direct=True)).headers or {}))
+        return found
 
     async def query(self, place: Place, sql: str, *arguments: object) -> list[asyncpg.Record]:
         """Ask a site's ops-db, as the reader."""

@@ -23,7 +23,7 @@ FROM_BEFORE_PACKAGED = RAW_DATA_FILE.bits(*(s for s in FileState if s is not Fil
 FROM_BEFORE_PLANNED = RAW_DATA_FILE.bits(FileState.FILED, FileState.MISSING, FileState.SCANNED)
 
 A_PERSON_DECIDES = "checksum_mismatch"
-RENDERER_FAULTS = frozenset({"renderer_crashed", "renderer_timeout"})
+RENDERER_FAULTS = frozenset({"renderer_crashed", "renderer_timeout", "render_given_up"})
 
 
 def files_scanned(told: Envelope, event: FilesScanned) -> list[Change]:

@@ -19,6 +19,7 @@ from libs.bus.bus import Bus, DeliveryOf, Handler
 from libs.bus.provision import provision_consumers
 from libs.bus.publishing import SequenceConflict
 from libs.bus.subscription import Subscription
+from libs.bus.verdicts import GivingUp, nothing_said
 from libs.errors import Permanent, Retriable
 from tests.support.road import Road
 
@@ -45,7 +46,11 @@ def finished(event: ObservationStarted) -> ObservationFinished:
 
 @asynccontextmanager
 async def listening(
-    road: Road, handler: Handler, subscription: Subscription = LISTEN, graceful_s: float = 2.0
+    road: Road,
+    handler: Handler,
+    subscription: Subscription = LISTEN,
+    graceful_s: float = 2.0,
+    given_up: GivingUp = nothing_said,
 ) -> AsyncIterator[Bus]:
     place = road.telescope
     await provision_consumers(
@@ -54,7 +59,7 @@ async def listening(
     bus = Bus(
         place.bus_address(), site=place.site, sites=(place.site,), service="tester", graceful_s=graceful_s
     )
-    bus.subscribe(subscription, handler)
+    bus.subscribe(subscription, handler, given_up=given_up)
     await bus.connect()
     await bus.prepare()
     await bus.broker.start()

@@ -66,7 +66,15 @@ async def move_directly(
         breakers=road.breakers(road.telescope),
     )
     envelope = Envelope.of(bundle, site=site, service="bundler", time=START)
-    return await handlers.move(bundle, Delivery(envelope, events_stream(site), 1, 1))
+    delivery = Delivery(envelope, events_stream(site), 1, 1)
+    try:
+        return await handlers.move(bundle, delivery)
+    except Permanent as lost:
+        # As the bus does before it buries the bundle.
+        await road.publisher(road.telescope, "mover").publish(
+            handlers.given_up(bundle, delivery, lost.problem)
+        )
+        raise
 
 
 async def test_a_late_repeat_moves_nothing_into_a_buffer_that_was_cleared(road: Road) -> None:

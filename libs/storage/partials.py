@@ -54,11 +54,8 @@ def journal_of(partial: Path) -> Path:
 
 def tries_at(final: Path) -> list[Path]:
     """What tries at a file have left or are writing, journals not included. A folder that is not there has none."""
-    try:
-        names = [entry.name for entry in final.parent.iterdir()]
-    except (FileNotFoundError, NotADirectoryError):
-        return []
-    return [final.with_name(name) for name in partials_among(names, final.name) if _is_data(name)]
+    names = partials_among(_names(final.parent), final.name)
+    return [final.with_name(name) for name in names if name.endswith(PARTIAL_SUFFIX)]
 
 
 def partials_among(names: list[str], final: str) -> list[str]:
@@ -69,16 +66,16 @@ def partials_among(names: list[str], final: str) -> list[str]:
     return [name for name in names if belongs.fullmatch(name)]
 
 
-def end_tries(final: Path) -> None:
-    """End all tries at a file: none of them will give it its name."""
-    for partial in tries_at(final):
-        end_try(partial)
+def end_tries(final: Path, but: Path | None = None) -> None:
+    """End all tries at a file: none of them will give it its name.
 
-
-def end_try(partial: Path) -> None:
-    """End one."""
-    partial.unlink(missing_ok=True)
-    journal_of(partial).unlink(missing_ok=True)
+    Args:
+        final: The file.
+        but: The one that goes on.
+    """
+    kept = set() if but is None else {but, journal_of(but)}
+    for path in {final.with_name(name) for name in partials_among(_names(final.parent), final.name)} - kept:
+        path.unlink(missing_ok=True)
 
 
 def lock(fd: int) -> bool:
@@ -187,8 +184,11 @@ def _name(partial: Path, final: Path) -> None:
         partial.rename(final)
 
 
-def _is_data(name: str) -> bool:
-    return name.endswith(PARTIAL_SUFFIX)
+def _names(folder: Path) -> list[str]:
+    try:
+        return [entry.name for entry in folder.iterdir()]
+    except (FileNotFoundError, NotADirectoryError):
+        return []
 
 
 def _stem(name: str) -> str:

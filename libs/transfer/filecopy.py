@@ -6,20 +6,27 @@ time of change. A file with a fitting mark was therefore whole, meant to be this
 since. Whether its bytes are right is seen by the verifier, who reads all of them anyway and asks for a
 damaged one again with `Existing.REPLACE`. Without a mark (another tool, a file system without attributes)
 the bytes themselves are hashed.
+
+Who was paused and overtaken gives nothing a name any more (`libs.storage.partials`): neither while the successor is
+at work nor when the file has long been verified, archived and cleared.
 """
 
 import os
 import stat
 import threading
 from contextlib import suppress
+from dataclasses import replace
 
+from libs.bus import fencing
 from libs.bus.pulse import FLUSH_S, leave
-from libs.errors import Permanent
+from libs.errors import Permanent, Retriable
+from libs.storage.exactly import facts_of
 from libs.storage.files import make_folders, sha256_file, source_missing
+from libs.storage.partials import end_tries
 from libs.transfer.copying import Pace, RangeCopier
 from libs.transfer.engine import Cancel, Existing, TransferItem
-from libs.transfer.journal import SourceIdentity, journal_path, partial_path
-from libs.transfer.partial import Partial
+from libs.transfer.journal import SourceIdentity
+from libs.transfer.partial import CopyChunk, begin
 
 MARK = "user.chasqui.copied"
 
@@ -37,8 +44,8 @@ def is_there(item: TransferItem, pace: Pace) -> bool:
     except FileNotFoundError:
         return False
     if stat.S_ISREG(found.st_mode) and found.st_size == item.size and _fits(item, found, pace):
-        with suppress(FileNotFoundError):  # a kill between rename and tidying up leaves it behind
-            journal_path(partial_path(item.destination)).unlink()
+        fencing.check()
+        end_tries(item.destination)  # a kill before the tidying up leaves something behind
         return True
     raise Permanent(
         "destination_differs",
@@ -53,15 +60,16 @@ class FileCopy:
     Attributes:
         item: What is copied.
         missing: Chunks still to copy.
-        kept: Bytes that an earlier try had copied.
+        kept: Bytes that earlier tries had copied.
 
     Raises:
         Permanent: `source_missing`, `source_changed`.
-        Retriable: `transfer_in_progress`.
+        Overtaken: A later try is at work, or may be.
     """
 
-    def __init__(self, item: TransferItem, chunk_size: int) -> None:
+    def __init__(self, item: TransferItem, chunk_size: int, pace: Pace) -> None:
         self.item = item
+        self._replacing = facts_of(item.destination) if item.existing is Existing.REPLACE else None
         self._chunk = chunk_size
         self._stop = Cancel()
         self._users = 0
@@ -71,7 +79,7 @@ class FileCopy:
             self._identity = _identity(item, os.fstat(self._source), chunk_size)
             chunks = -(-item.size // chunk_size)
             make_folders(item.destination.parent)
-            self._partial = Partial(item.destination, self._identity, chunks)
+            self._partial = begin(item.destination, self._identity, chunks, self._copied_by(pace))
         except BaseException:
             os.close(self._source)
             raise
@@ -88,6 +96,7 @@ class FileCopy:
         """Copy one chunk, sync and journal it; return its bytes. A sibling's failure stops it."""
         with self._idle:
             pace.check()
+            self._partial.check()
             self._users += 1
         try:
             self._copier.copy(index * self._chunk, self._length(index), pace)
@@ -101,11 +110,15 @@ class FileCopy:
                 self._idle.notify_all()
         return self._length(index)
 
-    def finish(self) -> None:
+    def finish(self, pace: Pace) -> None:
         """Make sure that the source stood still, then mark, sync and name the destination.
 
+        If something has the name by now, it must be the expected file.
+
         Raises:
-            Permanent: `source_changed`; what was copied is dropped.
+            Permanent: `source_changed`, `destination_differs`; what was copied is dropped.
+            Retriable: `destination_changed`.
+            Overtaken: A later try is at work, or has done it.
         """
         try:
             _identity(self.item, os.fstat(self._source), self._chunk, self._identity)
@@ -115,7 +128,16 @@ class FileCopy:
         with leave(FLUSH_S):
             os.fsync(self._partial.fd)
         _mark(self._partial.fd, self.item)
-        self._partial.publish()
+        try:
+            self._partial.publish(self._replacing)
+        except FileExistsError as error:
+            self._partial.discard()
+            if not is_there(replace(self.item, existing=Existing.KEEP), pace):
+                raise Retriable(
+                    "destination_changed",
+                    f"something stood at {self.item.destination} a moment ago",
+                    "It is looked at again by itself.",
+                ) from error
 
     def close(self) -> None:
         """Wait until no chunk is being copied, then let go of both files."""
@@ -124,6 +146,15 @@ class FileCopy:
             self._idle.wait_for(lambda: self._users == 0)
         self._partial.close()
         os.close(self._source)
+
+    def _copied_by(self, pace: Pace) -> CopyChunk:
+        """Copies chunks at the destination: neither the limit of the way nor its figures are concerned."""
+        unlimited = replace(pace, limit=None, moved=lambda _: None)
+
+        def copy(origin: int, target: int, index: int) -> None:
+            RangeCopier(origin, target).copy(index * self._chunk, self._length(index), unlimited)
+
+        return copy
 
     def _length(self, index: int) -> int:
         return min(self._chunk, self.item.size - index * self._chunk)

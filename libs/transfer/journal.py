@@ -1,27 +1,20 @@
 """What of a file has arrived: a few bytes beside the partial file, enough to go on after a kill.
 
-    .NAME.partial           the file, in its full length from the start, with holes where chunks are missing
-    .NAME.partial.journal   a header line (JSON), then one fixed record for each chunk that is synced
+    .NAME.NONCE.partial           the file, in its full length from the start, with holes where chunks are missing
+    .NAME.NONCE.partial.journal   a header line (JSON), then one fixed record for each chunk that is synced
 
 Invariants:
     1. A chunk is recorded only after its bytes are synced: after a power loss the journal never says more
        than the disk holds. A record that is lost costs one chunk copied twice.
     2. A journal counts only for the same source (size, mtime, inode), chunk size and expected checksum.
     3. A torn last record is ignored; anything else that is not as written makes the copy start over.
-    4. The partial file is locked while somebody works on it; a kill frees the lock.
 """
 
-import hashlib
 import json
 import struct
 import zlib
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
-from libs.storage.files import PARTIAL_SUFFIX
-from libs.storage.paths import NAME_LIMIT
-
-JOURNAL_SUFFIX = ".partial.journal"
 _RECORD = struct.Struct(">QI")
 
 
@@ -34,19 +27,6 @@ class SourceIdentity:
     inode: int
     chunk: int
     sha256: str
-
-
-def partial_path(destination: Path) -> Path:
-    """Where a destination grows before it has its name; long names are replaced by their hash."""
-    name = destination.name
-    if len(name.encode()) + len(JOURNAL_SUFFIX) + 1 > NAME_LIMIT:
-        name = hashlib.sha256(name.encode()).hexdigest()
-    return destination.with_name(f".{name}{PARTIAL_SUFFIX}")
-
-
-def journal_path(partial: Path) -> Path:
-    """The journal of a partial file."""
-    return partial.with_name(partial.name.removesuffix(PARTIAL_SUFFIX) + JOURNAL_SUFFIX)
 
 
 def encode_header(identity: SourceIdentity) -> bytes:

@@ -139,7 +139,7 @@ class _Run:
             pace = self._pace(copy.stop)
             chunks = [self._in_pool(partial(copy.copy_chunk, index, pace)) for index in copy.missing]
             moved = await _all_or_first_error(chunks)
-            await self._in_pool(copy.finish)
+            await self._in_pool(partial(copy.finish, pace))
         finally:
             copy.stop.set()
             await asyncio.shield(self._in_pool(copy.close))
@@ -147,7 +147,7 @@ class _Run:
 
     async def _open(self, item: TransferItem) -> FileCopy:
         """Open both ends; a task that is cancelled meanwhile closes them again."""
-        opening = self._in_pool(partial(FileCopy, item, self._settings.chunk))
+        opening = self._in_pool(partial(FileCopy, item, self._settings.chunk, self._pace()))
         try:
             return await asyncio.shield(opening)
         except asyncio.CancelledError:

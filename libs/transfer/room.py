@@ -7,8 +7,8 @@ from pathlib import Path
 
 from libs.errors import Retriable
 from libs.storage.disk import measure_space
+from libs.storage.partials import tries_at
 from libs.transfer.engine import Existing, TransferItem
-from libs.transfer.journal import partial_path
 
 _BLOCK = 512
 
@@ -51,8 +51,12 @@ def _still_to_write(item: TransferItem) -> int:
             return 0
     except FileNotFoundError:
         pass
-    try:
-        held = os.lstat(partial_path(item.destination)).st_blocks * _BLOCK
-    except FileNotFoundError:
-        held = 0
+    held = max((_blocks(partial) for partial in tries_at(item.destination)), default=0)
     return max(0, item.size - held)
+
+
+def _blocks(partial: Path) -> int:
+    try:
+        return os.lstat(partial).st_blocks * _BLOCK
+    except FileNotFoundError:
+        return 0

@@ -8,9 +8,8 @@ from datetime import timedelta
 from pathlib import Path
 
 from libs.storage.files import PARTIAL_SUFFIX
+from libs.storage.partials import JOURNAL_SUFFIX, lock
 from libs.storage.walk import scan_tree
-from libs.transfer.journal import JOURNAL_SUFFIX
-from libs.transfer.partial import lock
 
 _BATCH = 1000
 
@@ -50,14 +49,12 @@ def _sweep(folder: Path, before_ns: int) -> Swept:
 
 def _is_left_over(path: str) -> bool:
     name = path.rpartition("/")[2]
-    return name.startswith(".") and name.endswith((PARTIAL_SUFFIX, JOURNAL_SUFFIX))
+    return name.startswith(".") and name.removesuffix(JOURNAL_SUFFIX).endswith(PARTIAL_SUFFIX)
 
 
 def _remove(path: Path) -> bool:
     """Remove a file unless a living transfer holds it, or the partial file that it is the journal of."""
-    partial = path.with_name(
-        path.name.removesuffix(JOURNAL_SUFFIX).removesuffix(PARTIAL_SUFFIX) + PARTIAL_SUFFIX
-    )
+    partial = path.with_name(path.name.removesuffix(JOURNAL_SUFFIX))
     try:
         fd = os.open(partial, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
     except FileNotFoundError:

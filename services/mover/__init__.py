@@ -9,5 +9,6 @@ Invariants:
     2. What stands at the destination whole is not moved again, unless its bytes are found wrong in a repair.
     3. What was completed before is not moved again: buffers may have been cleared since. While ops-db, which knows
        it, is away, bytes move all the same.
-    4. A disk that is away is waited for: it never makes a package count as lost.
+    4. A mover that was paused while a successor did its work gives no package a name any more, nor gives a bundle up.
+    5. A disk that is away is waited for: it never makes a package count as lost.
 """

@@ -44,10 +44,7 @@ def make_item(folder: Path) -> TransferItem:
 
 
 def journal_length(item: TransferItem) -> int:
-    try:
-        return item.destination.with_name(".x.tar.partial.journal").stat().st_size
-    except FileNotFoundError:
-        return 0
+    return max((path.stat().st_size for path in item.destination.parent.glob(".x.tar.*.journal")), default=0)
 
 
 def kill_in_the_middle(item: TransferItem) -> int:

@@ -24,6 +24,7 @@ from contracts.packages import (
 from contracts.subjects import events_stream
 from contracts.transfers import TransferCompleted, TransferStarted
 from libs.service.service import Place
+from libs.storage.partials import tries_at
 from tests.support.observing import START, Observation
 from tests.support.road import Road, laid
 from tests.support.sealed import buffer_of, flip
@@ -122,10 +123,14 @@ async def test_damaged_in_transit_it_travels_again(road: Road) -> None:
     deployment = road.telescope.deployment
     slow = {name: one.model_copy(update={"rate_limit": 6 * MIB}) for name, one in deployment.routes.items()}
     place = replace(road.telescope, deployment=deployment.model_copy(update={"routes": slow}))
-    growing = at(road, road.centre, sealed).with_name(f".{sealed.package.name}.partial")
+    final = at(road, road.centre, sealed)
+
+    def growing() -> bool:
+        return any(partial.stat().st_blocks > 4096 for partial in tries_at(final))
+
     async with running(road, (place, ("projector", "bundler", "mover")), (road.centre, RECEIVING)):
-        await road.eventually(lambda: growing.exists() and growing.stat().st_blocks > 4096, what="some bytes")
-        flip(growing, MIB)
+        await road.eventually(growing, what="some bytes")
+        flip(tries_at(final)[0], MIB)
         await road.wait_for(road.centre, PackageCorrupted)
         [archived] = await road.wait_for(road.centre, PackageArchived, within_s=60)
     assert archived.package == sealed.package

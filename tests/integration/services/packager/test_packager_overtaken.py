@@ -23,7 +23,7 @@ from tests.support.pausing import (
 )
 from tests.support.road import Road
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(400)]
 
 LARGE = 150_000_000
 

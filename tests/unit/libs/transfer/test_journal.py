@@ -1,5 +1,3 @@
-from pathlib import Path
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,8 +7,6 @@ from libs.transfer.journal import (
     decode,
     encode_header,
     encode_record,
-    journal_path,
-    partial_path,
     whole_length,
 )
 
@@ -52,11 +48,3 @@ def test_another_source_starts_over(other: SourceIdentity) -> None:
 
 def test_a_chunk_beyond_the_end_starts_over() -> None:
     assert decode(written(10), IDENTITY, 10) is None
-
-
-def test_names_fit_even_for_long_destinations() -> None:
-    short = partial_path(Path("/x/a.tar"))
-    assert (short.name, journal_path(short).name) == (".a.tar.partial", ".a.tar.partial.journal")
-    long = partial_path(Path("/x") / ("é" * 127))
-    assert len(journal_path(long).name.encode()) <= 255
-    assert long != partial_path(Path("/x") / ("é" * 126 + "e"))

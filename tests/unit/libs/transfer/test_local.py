@@ -3,6 +3,7 @@ import errno
 import hashlib
 import os
 import resource
+import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,8 +13,11 @@ from pathlib import Path
 
 import pytest
 
+from libs.bus.fencing import Overtaken
 from libs.errors import Retriable, UserError
 from libs.storage.disk import Space
+from libs.storage.exactly import FileFacts
+from libs.storage.partials import Try, partials_among
 from libs.transfer import room
 from libs.transfer.engine import (
     AlreadyThere,
@@ -27,6 +31,7 @@ from libs.transfer.engine import (
     TransferEngine,
     TransferItem,
 )
+from libs.transfer.journal import SourceIdentity, encode_header, encode_record
 from libs.transfer.local import LocalEngine, LocalSettings
 from libs.transfer.ratelimit import RateLimit
 from libs.transfer.sweep import Swept, sweep
@@ -293,15 +298,44 @@ async def test_cancelling_the_task_leaves_no_thread_behind(tmp_path: Path) -> No
     assert open_files() <= held
 
 
-async def test_two_transfers_of_one_item_do_not_mix(tmp_path: Path) -> None:
+async def test_a_later_transfer_takes_over_what_the_earlier_one_has_done(tmp_path: Path) -> None:
     item = make_item(tmp_path, "f", 640 * KIB)
     slow = asyncio.create_task(
-        LocalEngine(SMALL).transfer([item], progress=unheard, limit=RateLimit(1_000_000))
+        LocalEngine(SMALL).transfer([item], progress=unheard, limit=RateLimit(640 * KIB))
     )
-    await asyncio.sleep(0.2)
-    assert code((await run(item))[0]) == "transfer_in_progress"
-    assert (await slow).outcomes == (Copied(item, item.size),)
+    await some_chunks(item, 3)
+    (outcome,) = await run(item)
+    assert isinstance(outcome, Copied)
+    assert outcome.bytes_moved <= item.size - 3 * SMALL.chunk
+    with pytest.raises(ExceptionGroup) as overtaken:
+        await slow
+    assert overtaken.group_contains(Overtaken)
     assert same(item)
+    assert names(item.destination.parent) == ["f"]
+
+
+async def test_what_was_published_meanwhile_is_kept_if_it_is_right(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two tries that have not seen each other: one of them gets the name."""
+    item = make_item(tmp_path, "f", 640 * KIB)
+    other = make_item(tmp_path, "g", 640 * KIB)
+    publish = Try.publish
+
+    def later(attempt: Try, final: Path, replacing: FileFacts | None = None) -> None:
+        if final == item.destination:
+            shutil.copy(item.source, item.destination)
+        if final == other.destination:
+            other.destination.write_bytes(b"something else")
+        publish(attempt, final, replacing)
+
+    monkeypatch.setattr(Try, "publish", later)
+    assert await run(item) == (Copied(item, item.size),)
+    assert same(item)
+    (outcome,) = await run(other)
+    assert code(outcome) == "destination_differs"
+    assert other.destination.read_bytes() == b"something else"
+    assert names(item.destination.parent) == ["f", "g"]
 
 
 async def test_items_that_clash_are_refused(tmp_path: Path) -> None:
@@ -313,7 +347,7 @@ async def test_items_that_clash_are_refused(tmp_path: Path) -> None:
 async def test_a_corrupt_journal_starts_over(tmp_path: Path) -> None:
     item = make_item(tmp_path, "f", 640 * KIB)
     await stopped_half_way(item)
-    journal = item.destination.with_name(".f.partial.journal")
+    (journal,) = item.destination.parent.glob(".f.*.partial.journal")
     journal.write_bytes(b"garbage" + journal.read_bytes())
     assert await run(item) == (Copied(item, item.size),)
     assert same(item)
@@ -345,7 +379,8 @@ async def test_a_failure_of_the_disk_is_told(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setattr(os, "copy_file_range", broken)
     outcome = (await run(make_item(tmp_path, "f", 10)))[0]
     assert code(outcome) == "io_error"
-    assert names(tmp_path / "to") == [".f.partial"]
+    (left,) = names(tmp_path / "to")
+    assert partials_among([left], "f") == [left]
 
 
 async def test_sweep_takes_old_leftovers_only(tmp_path: Path) -> None:
@@ -373,4 +408,17 @@ async def stopped_half_way(item: TransferItem) -> None:
     cancel = Cancel()
     asyncio.get_running_loop().call_later(0.5, cancel.set)
     await LocalEngine(SMALL).transfer([item], progress=unheard, limit=RateLimit(640 * KIB), cancel=cancel)
-    assert names(item.destination.parent) == [".f.partial", ".f.partial.journal"]
+    partial, journal = names(item.destination.parent)
+    assert partials_among([partial], "f") == [partial]
+    assert journal == f"{partial}.journal"
+
+
+async def some_chunks(item: TransferItem, count: int) -> None:
+    """Wait until so many chunks are journalled."""
+    facts = item.source.stat()
+    identity = SourceIdentity(item.size, facts.st_mtime_ns, facts.st_ino, SMALL.chunk, item.sha256)
+    enough = len(encode_header(identity)) + count * len(encode_record(0))
+    deadline = time.monotonic() + 20
+    while not any(path.stat().st_size >= enough for path in item.destination.parent.glob(".f.*.journal")):
+        assert time.monotonic() < deadline
+        await asyncio.sleep(0.01)

@@ -40,6 +40,10 @@ breaker_app = typer.Typer(
     help="Circuit breakers: what is given a rest because it failed again and again.", no_args_is_help=True
 )
 app.add_typer(breaker_app, name="breaker")
+janitor_app = typer.Typer(
+    help="Deletion: what would go, what not, and why: chasqui janitor plan.", no_args_is_help=True
+)
+app.add_typer(janitor_app, name="janitor")
 hold_app = typer.Typer(
     help="Holds: what is kept from deletion, whatever retention and full disks say.", no_args_is_help=True
 )
@@ -647,6 +651,38 @@ def events_verify(
 
     wanted = Wanted((config or DEMO_CONFIG).absolute(), streams=tuple(stream or ()))
     _run(check(wanted, _workdir(workdir), Console(stderr=True), as_json=as_json))
+
+
+@janitor_app.command("plan")
+def janitor_plan(
+    site: SiteOption = None,
+    location: Annotated[str | None, typer.Option(help="Look at this location only.")] = None,
+    ask: Annotated[
+        bool,
+        typer.Option(
+            "--ask", help="Ask the archives and look at each file, too, as is done before a deletion; slower."
+        ),
+    ] = False,
+    everything: Annotated[bool, typer.Option("--all", help="List every copy.")] = False,
+    reason: Annotated[
+        list[str] | None,
+        typer.Option(help="List the copies that stay for this reason, or that go (goes); may be repeated."),
+    ] = None,
+    workdir: WorkdirOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show what the janitor would delete now, what not, and why; nothing is touched.
+
+    By location: copies and bytes that would go, what stays by its reason, when its age lets it go next, and how full
+    the disk is now and would be afterwards. The decisions are the janitor's own. A janitor that has begun to clear a
+    full disk goes on down to low water.
+
+    chasqui janitor plan --location chile-source --reason held
+    """
+    from commands.janitor import Question, plan
+
+    question = Question(site, location, ask, everything, tuple(reason or ()))
+    _run(plan(_workdir(workdir), question, as_json=as_json))
 
 
 @hold_app.command("place")

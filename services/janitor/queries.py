@@ -53,12 +53,12 @@ FROM raw_data_file
 WHERE raw_data_package_id = ANY($1::uuid[]) AND location = ANY($2::text[]) ORDER BY path COLLATE "C"
 """
 
-_HISTORY = "copy.created_at, copy.state::text AS copy_state, copy.refusal_code, copy.refused_at"
+HISTORY = "copy.created_at, copy.state::text AS copy_state, copy.refusal_code, copy.refused_at"
 
-_COPIES = f"SELECT copy.id, {_HISTORY} FROM physical_copy copy WHERE copy.id = ANY($1::uuid[]) AND {_THERE}"  # noqa: S608 - constants only
+_COPIES = f"SELECT copy.id, {HISTORY} FROM physical_copy copy WHERE copy.id = ANY($1::uuid[]) AND {_THERE}"  # noqa: S608 - constants only
 
 _BUFFERED = f"""
-SELECT copy.entity_id AS package, copy.location, copy.path, copy.size, {_HISTORY}
+SELECT copy.entity_id AS package, copy.location, copy.path, copy.size, {HISTORY}
 FROM physical_copy copy
 WHERE copy.entity_id = ANY($1::uuid[]) AND copy.kind = 'raw_data_package' AND copy.location = ANY($2::text[])
   AND {_THERE}
@@ -130,9 +130,9 @@ async def dossiers(opsdb: Fetching, premises: Premises, packages: Sequence[UUID]
     there = {row["id"]: row for row in await opsdb.fetch(_COPIES, list(ours))}
     for copy, row in ours.items():
         if copy in there:
-            copies[row["package"]].append(_source(row, there[copy]))
+            copies[row["package"]].append(source_copy(row, there[copy]))
     for row in await opsdb.fetch(_BUFFERED, ids, list(premises.buffers)):
-        copies[row["package"]].append(_buffer(row, premises, facts[row["package"]]))
+        copies[row["package"]].append(buffer_copy(row, premises, facts[row["package"]]))
     return {package: Dossier(facts[package].facts, tuple(copies[package])) for package in ids}
 
 
@@ -171,7 +171,8 @@ def _archive(row: Any, premises: Premises) -> ArchiveCopy:  # noqa: ANN401  asyn
     return ArchiveCopy(**columns, site=premises.archives[row["location"]], evidence=evidence)
 
 
-def _source(row: Any, there: Any) -> KnownCopy:  # noqa: ANN401  asyncpg's Record is not generic
+def source_copy(row: Any, there: Any) -> KnownCopy:  # noqa: ANN401  asyncpg's Record is not generic
+    """A file's copy, of a row of the file's columns and one of its history's."""
     ref = CopyRef(
         kind=CopyKind.RAW_DATA_FILE,
         entity_id=row["id"],
@@ -189,7 +190,8 @@ def _source(row: Any, there: Any) -> KnownCopy:  # noqa: ANN401  asyncpg's Recor
     return KnownCopy(copy, _history(there))
 
 
-def _buffer(row: Any, premises: Premises, package: KnownPackage) -> KnownCopy:  # noqa: ANN401  asyncpg's Record is not generic
+def buffer_copy(row: Any, premises: Premises, package: KnownPackage | None) -> KnownCopy:  # noqa: ANN401  asyncpg's Record is not generic
+    """A package's copy, of a row of its columns and its history's."""
     ref = CopyRef(
         kind=CopyKind.RAW_DATA_PACKAGE,
         entity_id=row["package"],
@@ -201,7 +203,7 @@ def _buffer(row: Any, premises: Premises, package: KnownPackage) -> KnownCopy:  
         ref=ref,
         site=premises.site,
         feeds=premises.feeds,
-        departs=premises.sends and package.sealed_in == premises.site,
+        departs=premises.sends and package is not None and package.sealed_in == premises.site,
         landed_at=row["created_at"],
     )
     return KnownCopy(copy, _history(row))

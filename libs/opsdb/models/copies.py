@@ -3,7 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, Index
+from sqlalchemy import ForeignKey, Index, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from contracts.states import CopyKind, CopyState
@@ -34,6 +34,13 @@ class PhysicalCopy(Base):
     __table_args__: TableArguments = (
         Index(None, "entity_id"),
         Index(None, "location", "state"),
+        Index(
+            "ix_physical_copy_there",
+            "location",
+            "created_at",
+            "id",
+            postgresql_where=text("state <> 'deleted'"),
+        ),
         {"postgresql_with": MUCH_UPDATED},
     )
 

@@ -10,6 +10,7 @@ import tarfile
 import threading
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import bagit
 import pytest
@@ -19,6 +20,7 @@ from libs.errors import Retriable, UserError
 from libs.packaging import (
     BadFile,
     FileFault,
+    PackageDiffers,
     PackagingCancelled,
     PayloadChanged,
     PayloadFile,
@@ -425,3 +427,21 @@ def test_bad_bag_names(tmp_path: Path, name: str) -> None:
 def test_bad_bag_info(tmp_path: Path, label: str, value: str) -> None:
     with pytest.raises(UserError, match="bag_info_invalid"):
         write_bag(tmp_path, [PayloadFile("a", 0, 0)], tmp_path / "bag.tar", name="b", info={label: value})
+
+
+def test_a_package_that_is_written_anew_has_to_be_the_one_that_was_sealed(
+    source: Path, tmp_path: Path
+) -> None:
+    """Every file is right, and what goes round them is not: what stands there is left as it is."""
+    destination = tmp_path / "bag-1.tar"
+    sealed = seal(source, destination)
+    destination.write_bytes(b"rotten")
+    files, rotten, later = scan(source), facts_of(destination), INFO | {"Bagging-Date": "2026-03-02"}
+    wanted: dict[str, Any] = {"name": "bag-1", "sealed_sha256": sealed.sha256, "replacing": rotten}
+    with pytest.raises(PackageDiffers) as caught:
+        write_bag(source, files, destination, info=later, **wanted)
+    assert sealed.sha256 in caught.value.problem.reason
+    assert destination.read_bytes() == b"rotten"
+    assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["bag-1.tar"]
+    write_bag(source, files, destination, info=INFO, **wanted)
+    assert hashlib.sha256(destination.read_bytes()).hexdigest() == sealed.sha256

@@ -22,25 +22,28 @@ UNFILED_AFTER_S = 3.0
 """A file that nobody filed is told after this."""
 
 
-def write(folder: Path, *, nats: Mapping[str, str] | None = None, s3: str | None = None) -> Path:
+def write(
+    folder: Path, *, nats: Mapping[str, str] | None = None, s3: str | None = None, scrub: str = "90d"
+) -> Path:
     """Write the deployment file.
 
     Args:
         folder: Where; it is there.
         nats: The address of each site's NATS server; embedded ones if left out.
         s3: The S3 endpoint of both archives; an embedded one if left out.
+        scrub: How often each archive copy is read again.
     """
     path = folder / "deployment.yaml"
-    path.write_text(yaml.safe_dump(_document(nats or {}, s3), sort_keys=False))
+    path.write_text(yaml.safe_dump(_document(nats or {}, s3, scrub), sort_keys=False))
     return path
 
 
-def _document(nats: Mapping[str, str], s3: str | None) -> dict[str, Any]:
+def _document(nats: Mapping[str, str], s3: str | None, scrub: str) -> dict[str, Any]:
     return {
         "version": 1,
         "observatory": "Observatory of faults",
         "telescope": "Test telescope",
-        "sites": {TELESCOPE: _telescope(nats), CENTRE: _centre(nats, s3)},
+        "sites": {TELESCOPE: _telescope(nats), CENTRE: _centre(nats, s3, scrub)},
         "instruments": {
             INSTRUMENTS[0]: {
                 "site": TELESCOPE,
@@ -77,16 +80,14 @@ def _telescope(nats: Mapping[str, str]) -> dict[str, Any]:
     }
 
 
-def _centre(nats: Mapping[str, str], s3: str | None) -> dict[str, Any]:
-    endpoint = {"endpoint": s3} if s3 else {}
+def _centre(nats: Mapping[str, str], s3: str | None, scrub: str) -> dict[str, Any]:
+    settings = {"type": "long_term_archive", "storage": "s3", "scrub": {"period": scrub}}
+    settings |= {"endpoint": s3} if s3 else {}
     return {
         **({"nats": {"url": nats[CENTRE]}} if nats else {}),
         "locations": {
             CENTRE_BUFFER: _disk("buffer", "sites/cologne/buffer"),
-            **{
-                name: {"type": "long_term_archive", "storage": "s3", "bucket": f"faults-{name}", **endpoint}
-                for name in ARCHIVES
-            },
+            **{name: {**settings, "bucket": f"faults-{name}"} for name in ARCHIVES},
             PROCESSING: _disk("processing", "sites/cologne/processing", keep_for="1h"),
         },
     }

@@ -31,11 +31,13 @@ class Stage:
 
     Attributes:
         spoilt: Whether a scenario found something: the next one needs another stage.
+        ruined: Whether one broke it on purpose: the next one does, too.
     """
 
     system: System
     world: World
     spoilt: bool = False
+    ruined: bool = False
 
     @property
     def ledger(self) -> Ledger:
@@ -135,7 +137,9 @@ async def playing(stage: Stage, report: Report) -> AsyncIterator[Scene]:
         report.began = time.monotonic()
         yield Scene(stage, report, generator(report.seed))
         report.complete = True
-        stage.spoilt = bool(report.violations)
+        stage.spoilt = stage.ruined or bool(report.violations)
     finally:
-        Console(width=WIDTH, soft_wrap=True).print(Text(report.render(logs if stage.spoilt else None)))
+        Console(width=WIDTH, soft_wrap=True).print(
+            Text(report.render(logs if report.violations or not report.complete else None))
+        )
     assert report.violations == []

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from uuid import UUID
 
+from libs.errors import ChasquiError
 from libs.storage.s3 import S3Store
 from tests.faults.checks.world import World
 
@@ -63,13 +64,17 @@ async def _files(store: S3Store) -> tuple[dict[tuple[UUID, str], list[Restored]]
     complaints = [f"{key} should not be there" for key in keys - packages - sidecars]
     complaints += [f"{key} is not there" for key in sidecars - keys]
     for key in sorted(packages):
-        data = await _bytes(store, key)
-        sidecar = await store.get_json(key.removesuffix(".tar") + ".json")
+        try:
+            data = await _bytes(store, key)
+            sidecar = await store.get_json(key.removesuffix(".tar") + ".json")
+            unpacked = _unpacked(data)
+        except (ChasquiError, tarfile.TarError) as error:
+            complaints.append(f"{key} cannot be read: {error}")
+            continue
         if sidecar["sha256"] != hashlib.sha256(data).hexdigest():
             complaints.append(f"{key} has another checksum than its sidecar says")
-        unit = UUID(key.split("/")[-2])
-        for path, restored in _unpacked(data).items():
-            files[unit, path].append(restored)
+        for path, restored in unpacked.items():
+            files[UUID(key.split("/")[-2]), path].append(restored)
     return files, complaints
 
 

@@ -111,7 +111,12 @@ async def _say_what_is_not_so(scene: Scene) -> None:
     await EventPublisher(client, site=CENTRE, service="witness").publish([_deletion()])
     await js.publish(PackageSealed.subject(CENTRE), b"no event", stream=events_stream(CENTRE))
     headers: Mapping[str, str] = {"chasqui-dead-problem": '{"code": "planted"}'}
-    await js.publish(dead_letter(CENTRE, "witness"), b"", stream=dead_stream(CENTRE), headers=dict(headers))
+    await js.publish(
+        dead_letter(CENTRE, "witness", "witness", uuid4()),
+        b"",
+        stream=dead_stream(CENTRE),
+        headers=dict(headers),
+    )
 
 
 def _deletion() -> CopyDeleted:

@@ -601,6 +601,55 @@ def dead_drop(
     _run(drop(places, choice, doing, reason=reason, as_json=as_json, console=Console()))
 
 
+@app.command("replay")
+def replay_events(
+    service: Annotated[str, typer.Option("--service", help="Who is to handle them again.")],
+    site: Annotated[str, typer.Option("--site", help="Where that service runs.")],
+    begin: Annotated[
+        str,
+        typer.Option(
+            "--from", help="From here: 2026-03-01T04:00, 2h for two hours ago, or EVENTS_chile:100."
+        ),
+    ],
+    end: Annotated[
+        str | None, typer.Option("--to", help="Up to here, in the same words; to the end if left out.")
+    ] = None,
+    handler: Annotated[str | None, typer.Option("--handler", help="This handler of it alone.")] = None,
+    type_: LetterTypeOption = None,
+    entity: LetterEntityOption = None,
+    match: Annotated[
+        list[str] | None,
+        typer.Option("--match", help="Events with this value: package.package_id=8c2f…; may be repeated."),
+    ] = None,
+    run: Annotated[
+        str | None,
+        typer.Option("--run", help="Go on with a run that was interrupted: nothing is sent twice."),
+    ] = None,
+    dry_run: DryRunOption = False,
+    config: ServersOption = None,
+    workdir: WorkdirOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Send events of the log again to one service, and to nobody else.
+
+    For work that was lost outside of the log, or done by a version that had a defect. Look first, with --dry-run:
+    it tells how many events are meant, what they led to before, and how many lie among the dead letters. What was
+    done already is recognised and not done twice. Live work goes first.
+
+    chasqui replay --service renderer --site chile --from 2d --dry-run
+
+    chasqui replay --service archiver --site cologne --from EVENTS_cologne:1200 --to EVENTS_cologne:1300
+    """
+    from commands.dead_deciding import Doing
+    from commands.reaching import sites_of
+    from commands.replay import Wanted, replay
+
+    wanted = Wanted(service, handler, begin, end, type_, entity, tuple(match or ()), run)
+    (place,) = sites_of(_workdir(workdir), site, config)
+    doing = Doing.NOT_YET if dry_run else Doing.NOW
+    _run(replay(place, wanted, doing, as_json=as_json, console=Console()))
+
+
 @events_app.command("export")
 def events_export(
     site: SitesOption = None,

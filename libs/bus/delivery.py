@@ -22,6 +22,7 @@ class Delivery:
         sequence: Its sequence there; wait for it in the projection before asking ops-db.
         attempt: Which attempt this is, from 1; deliveries that were only postponed do not count.
         burials: How often it was given up before; more than none in a retry of a dead letter.
+        replayed: Whether it was sent again, as such a retry or by a replay: long after it happened, maybe.
     """
 
     envelope: Envelope
@@ -29,6 +30,7 @@ class Delivery:
     sequence: int
     attempt: int
     burials: int = 0
+    replayed: bool = False
 
 
 def delivery_of(origin: Origin, attempts: Attempts) -> Delivery:
@@ -43,7 +45,14 @@ def delivery_of(origin: Origin, attempts: Attempts) -> Delivery:
         raise Poison(
             "bad_envelope", str(error), "Publish events with the CloudEvents headers of docs/events.md."
         ) from error
-    return Delivery(envelope, origin.stream or "", origin.sequence or 0, attempts.counted, origin.burials)
+    return Delivery(
+        envelope,
+        origin.stream or "",
+        origin.sequence or 0,
+        attempts.counted,
+        origin.burials,
+        origin.replayed,
+    )
 
 
 def read_event(origin: Origin) -> Event:

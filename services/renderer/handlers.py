@@ -12,7 +12,7 @@ from libs.errors import Permanent
 from libs.imaging.outcomes import RenderSettings
 from libs.imaging.pool import RenderPool
 from libs.service.service import Place
-from services.renderer.rendering import Outcome, events_of, render
+from services.renderer.rendering import Outcome, events_of, render, without_vanished
 
 RENDER = Subscription("renderer", "render", (FilesScanned,))
 SUBSCRIPTIONS = (RENDER,)
@@ -34,8 +34,11 @@ class RendererHandlers:
         self._pool = pool
         self._settings = settings
 
-    async def render(self, event: FilesScanned, _delivery: DeliveryOf) -> Sequence[Event]:
-        """Make the pictures of the files that have any to show. A repeat makes the same ones again."""
+    async def render(self, event: FilesScanned, delivery: DeliveryOf) -> Sequence[Event]:
+        """Make the pictures of the files that have any to show. A repeat makes the same ones again.
+
+        Of files that have gone since, what was said when they were there stays true: a replay says nothing new.
+        """
         try:
             root = self._place.disk(event.location).path
         except KeyError as unknown:
@@ -45,7 +48,7 @@ class RendererHandlers:
                 "Add the location to the deployment file again, then send this letter again.",
             ) from unknown
         outcome = await render(event, root, self._place.previews, self._pool, self._settings)
-        return events_of(event, outcome)
+        return events_of(event, without_vanished(outcome) if delivery.replayed else outcome)
 
     def given_up(self, event: FilesScanned, _delivery: Delivery, problem: Problem) -> Sequence[Event]:
         """None of the files has pictures, and none is waited for."""

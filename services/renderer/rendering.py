@@ -89,6 +89,11 @@ def _recovered(
     return tuple(earlier), tuple(without)
 
 
+def without_vanished(outcome: Outcome) -> Outcome:
+    """What became of the files that are still there, or have their pictures."""
+    return Outcome(outcome.assets, tuple(one for one in outcome.failures if one.problem.code != VANISHED))
+
+
 def events_of(event: FilesScanned, outcome: Outcome) -> list[Event]:
     """What is said of the files of one event."""
     unit = event.executed_obs_unit_id

@@ -65,18 +65,6 @@ WHERE copy.entity_id = ANY($1::uuid[]) AND copy.kind = 'raw_data_package' AND co
 ORDER BY copy.location
 """  # noqa: S608 - constants only
 
-_DUE = f"""
-SELECT package.id FROM raw_data_package package
-WHERE package.state = 'archived' AND package.archived_at <= $2 AND NOT package.id = ANY($3::uuid[])
-  AND package.id IN (
-    SELECT copy.entity_id FROM physical_copy copy
-    WHERE copy.kind = 'raw_data_package' AND copy.location = $1 AND {_THERE}
-    UNION
-    SELECT file.raw_data_package_id FROM physical_copy copy JOIN raw_data_file file ON file.id = copy.entity_id
-    WHERE copy.kind = 'raw_data_file' AND copy.location = $1 AND file.location = $1 AND {_THERE})
-ORDER BY package.archived_at, package.id LIMIT $4
-"""  # noqa: S608 - constants only
-
 _ANNOUNCED = """
 SELECT DISTINCT coalesce(file.raw_data_package_id, copy.entity_id) AS package FROM physical_copy copy
 LEFT JOIN raw_data_file file ON copy.kind = 'raw_data_file' AND file.id = copy.entity_id
@@ -212,22 +200,6 @@ def buffer_copy(row: Any, premises: Premises, package: KnownPackage | None) -> K
 def _history(row: Any) -> History:  # noqa: ANN401  asyncpg's Record is not generic
     state = CopyState(row["copy_state"]) if row["copy_state"] else None
     return History(row["created_at"], state, row["refusal_code"], row["refused_at"])
-
-
-async def due(
-    opsdb: OpsDbReader, location: str, archived_before: datetime, but: Collection[UUID], limit: int
-) -> list[UUID]:
-    """Archived packages that still have something at a location, those archived first first.
-
-    Args:
-        opsdb: The site's ops-db.
-        location: A SOURCE or BUFFER location.
-        archived_before: Only those that were archived by then.
-        but: Not these.
-        limit: Not more than this.
-    """
-    rows = await opsdb.fetch(_DUE, location, archived_before, list(but), limit)
-    return [row["id"] for row in rows]
 
 
 async def announced(opsdb: OpsDbReader, location: str, before: datetime, limit: int) -> list[UUID]:

@@ -1,7 +1,9 @@
 """Looking around: what retention has let go, what a full disk needs, and what an event left undone."""
 
 import asyncio
+from collections import deque
 from collections.abc import Awaitable, Callable, Collection, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -10,12 +12,13 @@ from libs.errors import ChasquiError, Retriable
 from libs.opsdb.reader import OpsDbReader
 from libs.service.resting import Patience
 from libs.sites.models import DiskLocation
-from libs.storage.disk import measure_space
+from libs.storage.disk import Space, measure_space
 from libs.telemetry.logs import logger
 from services.janitor import folders, queries, staged_queries
 from services.janitor.cleaning import Cleaner
+from services.janitor.due import Walk
 from services.janitor.emptying import Emptier
-from services.janitor.pressure import Pressure
+from services.janitor.pressure import Pressure, excess
 
 SWEEP_EVERY_S = 10.0
 STRANDED = timedelta(minutes=1)
@@ -26,6 +29,23 @@ PACKAGES_AT_ONCE = 50
 """Packages of one location that one sweep clears at most; the next one goes on."""
 
 log = logger("janitor")
+
+
+@dataclass(slots=True)
+class Round:
+    """What one sweep has to do at a location.
+
+    Attributes:
+        old: Packages to clear in any case, in order.
+        young: Archived packages that go only as long as the disk is too full.
+        need: Bytes that are still to go for that.
+    """
+
+    location: str
+    disk: DiskLocation
+    old: deque[UUID]
+    young: deque[UUID]
+    need: int
 
 
 class Sweeper:
@@ -57,45 +77,64 @@ class Sweeper:
         self._now = now
         self._patience = patience or Patience(first_s=FIRST_PAUSE_S)
         self._pressure = Pressure()
+        self._walks = {location: Walk(opsdb, location) for location in cleaner.disks}
 
     async def sweep(self) -> None:
-        """Sweep once. A fault of one location or package does not keep the others.
+        """Sweep once: one package of each location in turn. A fault of one keeps no other.
 
         Raises:
             Retriable: ``opsdb_unavailable``.
         """
-        for location, disk in self._cleaner.disks.items():
-            await self._sweep_disk(location, disk)
+        rounds = [await self._begin(location, disk) for location, disk in self._cleaner.disks.items()]
+        while rounds:
+            rounds = [one for one in rounds if await self._step(one)]
         for location, disk in self._emptier.disks.items():
             for job_id in await self._done_with(location, disk):
                 await self._tried(job_id, self._empty)
 
-    async def _sweep_disk(self, location: str, disk: DiskLocation) -> None:
-        """Finish what was announced, clear what is old enough, and as much of what is not as a full disk needs."""
-        stranded = self._now() - STRANDED
-        for package_id in await queries.announced(self._opsdb, location, stranded, PACKAGES_AT_ONCE):
-            await self._tried(package_id, self._clean)
-        for package_id in await self._due(location, self._now() - disk.retention.keep_for):
-            await self._tried(package_id, self._clean)
-        if not await self._is_pressed(location, disk):
-            return
-        for package_id in await self._due(location, self._now()):
-            await self._tried(package_id, lambda one: self._clean(one, (location,)))
-            if not await self._is_pressed(location, disk):
-                return
+    async def _begin(self, location: str, disk: DiskLocation) -> Round:
+        """What was announced and not finished, what is old enough, and what a disk that is too full needs."""
+        space = await self._space(location, disk)
+        pressed = space is not None and self._pressure.look(location, space, disk.retention)
+        tired, now = set(self._patience.tired_of()), self._now()
+        stranded = await queries.announced(self._opsdb, location, now - STRANDED, PACKAGES_AT_ONCE)
+        due = await self._walks[location].due(
+            now - disk.retention.keep_for, tired, PACKAGES_AT_ONCE, young=pressed
+        )
+        first = dict.fromkeys([*(one for one in stranded if one not in tired), *due.old])
+        need = excess(space, disk.retention) if pressed and space is not None else 0
+        return Round(location, disk, deque(first), deque(due.young), need)
 
-    async def _due(self, location: str, before: datetime) -> list[UUID]:
-        """Packages that were archived by then, the oldest first."""
-        tired = self._patience.tired_of()
-        return await queries.due(self._opsdb, location, before, tired, PACKAGES_AT_ONCE)
+    async def _step(self, current: Round) -> bool:
+        """Clear one package; returns whether there is another."""
+        if current.old:
+            await self._clear(current, current.old.popleft(), ())
+        elif current.young and current.need > 0 and await self._is_pressed(current.location, current.disk):
+            await self._clear(current, current.young.popleft(), (current.location,))
+        else:
+            return False
+        return True
 
-    async def _is_pressed(self, location: str, disk: DiskLocation) -> bool:
+    async def _clear(self, current: Round, package_id: UUID, pressed: Collection[str]) -> None:
+        async def clean(one: UUID) -> bool:
+            cleaned = await self._cleaner.clean(one, pressed=pressed)
+            await self._publisher.publish(cleaned.events)
+            # File systems may free what was deleted only later: what went is counted besides.
+            current.need -= cleaned.gone.get(current.location, 0)
+            return cleaned.left == 0
+
+        await self._tried(package_id, clean)
+
+    async def _space(self, location: str, disk: DiskLocation) -> Space | None:
         try:
-            space = await asyncio.to_thread(measure_space, disk.path)
+            return await asyncio.to_thread(measure_space, disk.path)
         except (OSError, Retriable) as error:
             log.warning("not_measured", location=location, reason=str(error))
-            return False
-        return self._pressure.look(location, space, disk.retention)
+            return None
+
+    async def _is_pressed(self, location: str, disk: DiskLocation) -> bool:
+        space = await self._space(location, disk)
+        return space is not None and self._pressure.look(location, space, disk.retention)
 
     async def _done_with(self, location: str, disk: DiskLocation) -> Sequence[UUID]:
         try:
@@ -117,11 +156,6 @@ class Sweeper:
             log.warning("not_cleared", id=str(key), **error.problem.model_dump())
             settled = False
         self._patience.rest(key, settled=settled)
-
-    async def _clean(self, package_id: UUID, pressed: Collection[str] = ()) -> bool:
-        cleaned = await self._cleaner.clean(package_id, pressed=pressed)
-        await self._publisher.publish(cleaned.events)
-        return cleaned.left == 0
 
     async def _empty(self, job_id: UUID) -> bool:
         emptied = await self._emptier.empty(job_id)

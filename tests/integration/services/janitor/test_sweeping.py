@@ -1,0 +1,99 @@
+"""The sweep: the oldest first, no more than a full disk needs, and no more read than it takes."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from contracts.copies import CopyDeleted
+from libs.storage.disk import Space
+from services.janitor import sweeping
+from services.janitor.due import Walk
+from tests.integration.services.janitor.test_clearing import applied, with_retention
+from tests.support.archived import Package, sealed
+from tests.support.road import Road
+
+pytestmark = pytest.mark.integration
+
+
+async def test_a_full_disk_is_cleared_down_to_low_water_the_oldest_first(
+    road: Road, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("services.janitor.app.SWEEP_EVERY_S", 0.3)
+    packages = [await sealed(road, {f"{n}.fits": b"x" * 100}) for n in range(10)]
+    source = f"{road.telescope.site}-source"
+    root = road.telescope.disk(source).path
+
+    def measured(folder: Path) -> Space:
+        """A small disk, on which nothing is but the instrument's files."""
+        there = (
+            sum(path.stat().st_size for path in root.rglob("*") if path.is_file()) if folder == root else 0
+        )
+        return Space(total=1100, free=1100 - there)
+
+    async with road.running(road.telescope, "projector"):
+        for package in packages:
+            await package.archive()
+            await applied(road, package)
+        monkeypatch.setattr(sweeping, "measure_space", measured)
+        kept = with_retention(road.telescope, source, keep_for="1d", high_water=0.9, low_water=0.5)
+        async with road.running(kept, "janitor"):
+            await road.eventually(lambda: _there(packages) == 5, within_s=60)
+            await road.eventually(lambda: _told(road, source, 5))
+    # 1000 of 1100 bytes were in use: five packages less are below half of it.
+    assert [package.at_source[0].exists() for package in packages] == [False] * 5 + [True] * 5
+
+
+async def test_a_walk_reads_a_page_where_a_page_will_do(road: Road) -> None:
+    packages = [await sealed(road, {f"{n}-{m}.fits": b"x" for m in range(4)}) for n in range(5)]
+    source = f"{road.telescope.site}-source"
+    async with road.running(road.telescope, "projector"):
+        for package in packages:
+            await package.archive()
+            await applied(road, package)
+        reading = Reading(road)
+        walk, later = Walk(reading, source, size=4), datetime.now(UTC) + timedelta(days=1)
+        assert (await walk.due(later, (), 1, young=False)).old == [packages[0].id]
+        assert reading.rows == 4
+        but = {packages[0].id, packages[1].id}
+        assert (await walk.due(later, but, 2, young=False)).old == [packages[2].id, packages[3].id]
+        assert (await walk.due(datetime.min.replace(tzinfo=UTC), (), 9, young=False)).old == []
+        young = await walk.due(datetime.min.replace(tzinfo=UTC), (), 2, young=True)
+        assert (young.old, young.young) == ([], [packages[0].id, packages[1].id])
+
+
+async def test_a_walk_goes_on_behind_what_stays(road: Road) -> None:
+    packages = [await sealed(road, {f"{n}.fits": b"x"}) for n in range(4)]
+    source = f"{road.telescope.site}-source"
+    async with road.running(road.telescope, "projector"):
+        for package in packages[2:]:
+            await package.archive()
+            await applied(road, package)
+        walk, later = Walk(Reading(road), source, size=1, most=2), datetime.now(UTC) + timedelta(days=1)
+        found = [(await walk.due(later, (), 9, young=False)).old for _ in range(4)]
+    # Two copies a sweep: those of no archived package, the two archived ones, the end, and from the beginning again.
+    assert found == [[], [packages[2].id, packages[3].id], [], []]
+
+
+class Reading:
+    """Asks the telescope's ops-db, and counts the rows."""
+
+    def __init__(self, road: Road) -> None:
+        self._road = road
+        self.rows = 0
+
+    async def fetch(self, query: str, *arguments: object) -> list[Any]:
+        rows = await self._road.query(self._road.telescope, query, *arguments)
+        self.rows += len(rows)
+        return rows
+
+
+def _there(packages: Sequence[Package]) -> int:
+    return sum(package.at_source[0].exists() for package in packages)
+
+
+async def _told(road: Road, location: str, count: int) -> bool:
+    deleted = [e for e in await road.events_of(road.telescope, CopyDeleted) if e.location == location]
+    return sum(len(event.copies) for event in deleted) == count

@@ -17,7 +17,11 @@ from libs.bus.connection import connect
 from libs.bus.provision import provision_consumers, provision_mirrors, provision_streams
 from libs.bus.publishing import EventPublisher
 from libs.errors import Retriable
+from libs.eventlog.archives import folders_of
+from libs.eventlog.histories import OwnHistory
 from libs.opsdb.migrating import migrate
+from libs.opsdb.reader import OpsDbReader
+from libs.service.archives import open_archives
 from libs.service.patience import patiently
 from libs.service.service import Place, Service
 from libs.sites.credentials import Credentials, reader_password, writer_password
@@ -70,14 +74,23 @@ async def prepare_place(place: Place) -> None:
 
 
 async def provision(places: dict[str, Place], original: Deployment) -> None:
-    """Make streams at every site, then mirrors, then consumers; then tell the log which deployment runs."""
+    """Make streams at every site, then mirrors, then consumers; then tell the log which deployment runs.
+
+    Raises:
+        UserError: ``restore_unfinished``, ``history_elsewhere``, ``history_differs`` or ``opsdb_ahead``: a site's
+            stream is not its whole history; nothing was written to it.
+    """
     clients: dict[str, Client] = {}
     try:
         for site, place in places.items():
             clients[site] = await connect(place.bus_address(), name=f"provision@{site}")
+            await require_own_history(clients[site], place)
+        for site in places:
             await provision_streams(clients[site], site=site)
         for site, place in places.items():
             await patiently(partial(_mirrors, clients[site], place), what=f"mirrors at {site}")
+            # Once more: a site that is new here waits for the others, which could not be asked before.
+            await OwnHistory(clients[site], site).require_mirrored(place.neighbours())
             services = services_at(place.deployment, site)
             await provision_consumers(
                 clients[site],
@@ -89,6 +102,21 @@ async def provision(places: dict[str, Place], original: Deployment) -> None:
     finally:
         for client in clients.values():
             await client.close()
+
+
+async def require_own_history(client: Client, place: Place) -> None:
+    """Refuse to go on with a log that lacks what archives, other sites or the site's own ops-db know of it.
+
+    Raises:
+        UserError: ``restore_unfinished``, ``history_elsewhere``, ``history_differs`` or ``opsdb_ahead``.
+    """
+    stream, own = events_stream(place.site), OwnHistory(client, place.site)
+    await own.require_restored()
+    async with open_archives(place) as stores:
+        await own.require_archived(folders_of(place.deployment, stores, stream))
+    await own.require_mirrored(place.neighbours())
+    async with OpsDbReader.open(place.opsdb_dsn(), most=1) as opsdb:
+        await own.require_projected(await opsdb.position(stream))
 
 
 def services_at(deployment: Deployment, site: str) -> tuple[Service, ...]:

@@ -797,6 +797,46 @@ def hold_list(
     _run(show(_workdir(workdir), site=site, everything=everything, as_json=as_json))
 
 
+@events_app.command("restore")
+def events_restore(
+    site: SitesOption = None,
+    without_mirrors: Annotated[
+        bool,
+        typer.Option("--without-mirrors", help="Do not ask other sites; what they alone know is lost."),
+    ] = False,
+    without_archive: Annotated[
+        bool, typer.Option("--without-archive", help="Take everything from other sites' mirrors.")
+    ] = False,
+    as_far_as_whole: Annotated[
+        bool,
+        typer.Option("--as-far-as-whole", help="Take what is whole of a damaged archive, then mirrors."),
+    ] = False,
+    config: Annotated[
+        Path | None,
+        typer.Option(help="The deployment file that chasqui up runs; the demo's if left out."),
+    ] = None,
+    workdir: WorkdirOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Bring back the event log of a site whose NATS server has lost it; stop chasqui up first.
+
+    The archive's chain is verified before the first event is written; what other sites know beyond it is taken
+    from their mirrors. Events get the same sequences, subjects, headers and bodies. If it is killed, run it again.
+    What a stream holds already must be the same, or nothing is written. Then chasqui up makes the ops-db anew.
+
+    chasqui events restore --site chile
+
+    chasqui up
+    """
+    from commands.restoring import Terms, restore, using
+    from libs.eventlog.sources import Damage
+
+    damage = Damage.CUT if as_far_as_whole else Damage.REFUSED
+    terms = Terms(tuple(site or ()), using(mirrors=not without_mirrors, archives=not without_archive), damage)
+    path = (config or DEMO_CONFIG).absolute()
+    _run(restore(terms, path, _workdir(workdir), Console(stderr=True), as_json=as_json))
+
+
 @config_app.command("check")
 def config_check(
     config: ConfigOption = None,

@@ -5,6 +5,7 @@ from uuid import UUID
 
 REQUEST_ROOT: Final = "request"
 DEAD_ROOT: Final = "dead"
+RESTORE_ROOT: Final = "restore"
 REPLAY_ROOT: Final = "replay"
 
 
@@ -81,3 +82,14 @@ def lease_bucket(site: str) -> str:
 def breaker_bucket(site: str) -> str:
     """The key-value bucket of the circuit breakers; may be lost."""
     return f"BREAKERS_{site}"
+
+
+def all_restored(site: str) -> str:
+    """Where a site's events are sent while they are put back into its stream, out of everybody's way."""
+    return f"{RESTORE_ROOT}.{site}.>"
+
+
+def restored(site: str, subject: str) -> str | None:
+    """Where an event goes to be stored under its own subject again; None if it is no event of the site."""
+    own = f"chasqui.{site}."
+    return f"{RESTORE_ROOT}.{site}.{subject.removeprefix(own)}" if subject.startswith(own) else None

@@ -106,7 +106,8 @@ async def provision_mirrors(client: Client, *, neighbours: Sequence[Neighbour]) 
         for neighbour in neighbours:
             if neighbour.domain is None:
                 continue
-            if await _reachable(client, neighbour):
+            # One that is there fetches by itself: a site that is cut off starts again without the others.
+            if await _exists(js, events_stream(neighbour.name)) or await _reachable(client, neighbour):
                 await _stream(js, mirror(neighbour))
             else:
                 missing.append(neighbour.name)
@@ -141,6 +142,14 @@ def _server_errors(client: Client) -> Iterator[None]:
         yield
     except (NatsError, OSError, TimeoutError) as error:
         raise unavailable(str(client.connected_url), error) from error
+
+
+async def _exists(js: JetStreamContext, name: str) -> bool:
+    try:
+        await js.stream_info(name)
+    except NotFoundError:
+        return False
+    return True
 
 
 async def _reachable(client: Client, neighbour: Neighbour) -> bool:

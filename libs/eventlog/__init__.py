@@ -10,5 +10,6 @@ Invariants, and the traps behind them:
 - A head is written only after its segment was read back. Killed in between, the next export takes the segment over
   once it has compared it with the stream.
 - Times are told, not compared: a restored stream has the sequences, subjects, headers and bodies of the old one, but
-  the server stamps it with the time of the restore.
+  the server stamps it with the time of the restore. ``Nats-Expected-…`` headers are not compared either: the server
+  leaves them out of mirrors.
 """

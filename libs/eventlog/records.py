@@ -9,6 +9,8 @@ from typing import Any
 
 from contracts.envelope import MESSAGE_ID_HEADER
 
+_EMPTY = b"NATS/1.0"
+_EXPECTATION = b"Nats-Expected-"
 _ID = MESSAGE_ID_HEADER.encode().lower() + b":"
 
 
@@ -40,9 +42,13 @@ class LogRecord:
         return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
 
     def digest(self) -> str:
-        """SHA-256 of all that the message says, hexadecimal: everything but the time it was stored."""
+        """SHA-256 of all that the message says, hexadecimal.
+
+        Not the time it was stored, which a restore changes; nor the headers with which its publisher told the
+        server what it expected, which mirrors leave out.
+        """
         sha = hashlib.sha256()
-        for part in (str(self.sequence).encode(), self.subject.encode(), self.headers, self.data):
+        for part in (str(self.sequence).encode(), self.subject.encode(), _said(self.headers), self.data):
             sha.update(len(part).to_bytes(8, "big"))
             sha.update(part)
         return sha.hexdigest()
@@ -72,6 +78,12 @@ def record_of(line: bytes) -> LogRecord:
         )
     except (ValueError, TypeError, KeyError, binascii.Error) as error:
         raise BadRecord(f"a line is no record: {error!r}") from error
+
+
+def _said(block: bytes) -> bytes:
+    """A block of headers without what it says to the server alone; empty if nothing else is in it."""
+    lines = [line for line in block.split(b"\r\n") if not line.startswith(_EXPECTATION)]
+    return b"" if lines == [_EMPTY, b"", b""] else b"\r\n".join(lines)
 
 
 def _packed(name: str, data: bytes) -> dict[str, str]:

@@ -44,6 +44,7 @@ class Chain:
     Attributes:
         path: The segments from the first event on, each following the one before, as far as the chain is whole.
         head: The end of `path`; None without any. It may reach one segment further than the head in the archive.
+        claimed: The log goes up to here, by the newest head in the archive; 0 without one.
         stored_bytes: Of `path`, in the archive.
         beside: Whole segments that are not part of the chain: two exporters were at work at once.
         damaged: Segments that are there and are not what they should be.
@@ -54,6 +55,7 @@ class Chain:
     location: str
     path: tuple[SegmentRef, ...] = ()
     head: Head | None = None
+    claimed: int = 0
     stored_bytes: int = 0
     beside: int = 0
     damaged: tuple[SegmentRef, ...] = ()
@@ -152,6 +154,7 @@ def judge(stream: str, location: str, found: Findings) -> Chain:
         location,
         path=tuple(link.ref for link in path),
         head=_head_of(stream, path),
+        claimed=reach(head),
         stored_bytes=sum(link.size for link in path),
         beside=len(links) - len(path),
         damaged=tuple(found.damaged),

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from libs.ending import end
+from libs.errors import ChasquiError
 
 
 @asynccontextmanager
@@ -17,8 +18,15 @@ async def background(*work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
 
     Raises:
         ExceptionGroup: What the failed coroutine raised.
+        ChasquiError: What the block raised on purpose, as it is: its reader looks for a code and a remedy.
     """
+    told: ChasquiError | None = None
     async with asyncio.TaskGroup() as group:
         tasks = [group.create_task(each) for each in work]
-        yield
+        try:
+            yield
+        except ChasquiError as error:
+            told = error
         await end(*tasks)
+    if told is not None:
+        raise told

@@ -8,16 +8,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote
 
+from nats.errors import Error as NatsError
 from pydantic import SecretStr
 
 from contracts.subjects import events_stream
 from libs.breakers.shared import Breakers
 from libs.bus.bus import Bus
-from libs.bus.connection import BusAddress
+from libs.bus.connection import BusAddress, unavailable
 from libs.bus.leases import Lease, Leases
 from libs.bus.provision import Neighbour
 from libs.bus.subscription import Subscription
 from libs.opsdb.reader import OpsDbReader
+from libs.service.hindsight import Hindsight
 from libs.service.patience import patiently
 from libs.sites.credentials import Credentials, Login
 from libs.sites.models import Deployment, DiskLocation, S3Location, SiteSettings
@@ -123,6 +125,30 @@ class Runtime:
     def opsdb(self) -> AbstractAsyncContextManager[OpsDbReader]:
         """The site's ops-db, read only; entering waits until PostgreSQL answers."""
         return _patient_reader(self.place.opsdb_dsn())
+
+    @asynccontextmanager
+    async def opsdb_in_step(self) -> AsyncIterator[OpsDbReader]:
+        """The ops-db; entering waits, too, until it has applied what the site's own stream holds now.
+
+        Whatever this site did before is known then: no clock and no handler begins it anew while the ops-db is
+        being made from the log, after a restore or a rebuild.
+        """
+        async with self.opsdb() as opsdb:
+            end = await patiently(self._end_of_log, what="the log")
+            stream = events_stream(self.place.site)
+            await patiently(lambda: opsdb.wait_applied(stream, end), what="the ops-db to follow the log")
+            yield opsdb
+
+    async def _end_of_log(self) -> int:
+        client, stream = self.bus.client, events_stream(self.place.site)
+        try:
+            return (await client.jetstream(timeout=5).stream_info(stream)).state.last_seq
+        except (NatsError, OSError, TimeoutError) as error:
+            raise unavailable(str(client.connected_url), error) from error
+
+    def hindsight(self) -> AbstractAsyncContextManager[Hindsight]:
+        """What the site has said before; nothing is waited for on entering."""
+        return Hindsight.open(self.place.opsdb_dsn(), self.bus.client, self.place.site)
 
     def breakers(self) -> Breakers:
         """The circuit breakers that all instances at the site share."""

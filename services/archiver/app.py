@@ -58,6 +58,7 @@ async def compose(runtime: Runtime) -> AsyncIterator[None]:
             publisher=bus.publisher,
             breakers=breakers,
             rotten=Rotten(opsdb=opsdb, publisher=bus.publisher, site=place.site),
+            hindsight=await stack.enter_async_context(runtime.hindsight()),
         )
         repairer = Repairer(
             place=place,

@@ -4,7 +4,9 @@ import asyncio
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from uuid import UUID
 
+from contracts.base import derived_id
 from contracts.packages import ArchiveProof, PackageArchived, PackageRecord
 from libs.errors import Permanent
 from libs.sites.models import S3Location
@@ -125,6 +127,11 @@ def labels(package: PackageRecord) -> dict[str, str]:
         "instrument": package.provenance.instrument,
         "file-count": str(package.file_count),
     }
+
+
+def archived_id(site: str, package_id: UUID, location: str) -> UUID:
+    """The id of the event with which a site says that an archive holds a package."""
+    return derived_id(PackageArchived.type_name(), site, package_id, location)
 
 
 def _archived(arrival: Arrival, target: Archive, key: str, proof: Proof) -> PackageArchived:

@@ -19,10 +19,11 @@ from libs.bus.publishing import EventPublisher
 from libs.bus.subscription import Subscription
 from libs.errors import ChasquiError, Postponed, Retriable
 from libs.opsdb.reader import OpsDbReader
+from libs.service.hindsight import Hindsight
 from libs.service.service import Place
 from libs.service.telling import Board, telling
 from libs.telemetry.logs import logger
-from services.archiver.archiving import Archive, BufferDamaged, archive
+from services.archiver.archiving import Archive, BufferDamaged, archive, archived_id
 from services.archiver.arrivals import Arrival, arrival_of
 from services.archiver.repairing import Repairer
 from services.archiver.rotten import Rotten
@@ -49,6 +50,7 @@ class ArchiverHandlers:
         publisher: Says what one archive has while another one is waited for.
         breakers: Of the archives and the BUFFERs.
         rotten: Says what is to be said of a damaged copy in a BUFFER.
+        hindsight: Knows packages that were archived before.
     """
 
     def __init__(
@@ -60,6 +62,7 @@ class ArchiverHandlers:
         publisher: EventPublisher,
         breakers: Breakers,
         rotten: Rotten,
+        hindsight: Hindsight,
     ) -> None:
         self._place = place
         self._archives = archives
@@ -67,10 +70,14 @@ class ArchiverHandlers:
         self._publisher = publisher
         self._breakers = breakers
         self._rotten = rotten
+        self._hindsight = hindsight
         self._proven: dict[UUID, dict[str, PackageArchived]] = {}
 
     async def archive(self, event: PackageVerified | PackageSealed, delivery: DeliveryOf) -> Sequence[Event]:
-        """Put a package into every archive of the site; one that fails keeps it from no other."""
+        """Put a package into every archive of the site; one that fails keeps it from no other.
+
+        An archive that was given it because of this very event before is not asked again.
+        """
         arrival = arrival_of(event, self._place.deployment, self._place.site)
         if arrival is None:
             return ()
@@ -79,7 +86,8 @@ class ArchiverHandlers:
         package = arrival.package.package_id
         # Proofs of earlier tries hold: while one archive is away, the others are not read back again and again.
         proven = self._proven.setdefault(package, {})
-        failures = await self._into_all(arrival, delivery.envelope.time, proven)
+        targets = await self._not_yet(arrival, delivery)
+        failures = await self._into_all(targets, arrival, delivery.envelope.time, proven)
         if failures:
             await self._publisher.publish(list(proven.values()), causation_id=str(delivery.envelope.id))
         for damaged in failures:
@@ -101,11 +109,22 @@ class ArchiverHandlers:
         package, cause = event.package.package_id, delivery.envelope.id
         return [PackageFailed(package_id=package, cause=cause, service="archiver", problem=problem)]
 
+    async def _not_yet(self, arrival: Arrival, delivery: Delivery) -> list[Archive]:
+        """The archives of which it was not said yet, because of this event, that they hold the package."""
+        site, package = self._place.site, arrival.package.package_id
+        told = {target.location: archived_id(site, package, target.location) for target in self._archives}
+        before = await self._hindsight.answered(delivery, told.values())
+        return [target for target in self._archives if told[target.location] not in before]
+
     async def _into_all(
-        self, arrival: Arrival, created: datetime, proven: dict[str, PackageArchived]
+        self,
+        targets: Sequence[Archive],
+        arrival: Arrival,
+        created: datetime,
+        proven: dict[str, PackageArchived],
     ) -> list[ChasquiError]:
         failures: list[ChasquiError] = []
-        for target in self._archives:
+        for target in targets:
             if target.location in proven:
                 continue
             try:

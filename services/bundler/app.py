@@ -22,7 +22,7 @@ async def compose(runtime: Runtime) -> AsyncIterator[None]:
     waits = [
         route.longest_wait.total_seconds() for route in place.deployment.routes_from(place.site).values()
     ]
-    async with runtime.opsdb() as opsdb:
+    async with runtime.opsdb_in_step() as opsdb:
         sealer = Sealer(opsdb=opsdb, sealed=guard, deployment=place.deployment, site=place.site)
         resender = Resender(
             opsdb=opsdb, place=place, client=bus.client, publisher=bus.publisher, breakers=runtime.breakers()

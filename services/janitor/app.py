@@ -31,7 +31,7 @@ async def compose(runtime: Runtime) -> AsyncIterator[None]:
     def now() -> datetime:
         return datetime.now(UTC)
 
-    async with runtime.opsdb() as opsdb, open_archives(place) as stores:
+    async with runtime.opsdb_in_step() as opsdb, open_archives(place) as stores:
         publisher = bus.publisher
         cleaner = Cleaner(opsdb=opsdb, asker=Asker(stores), publisher=publisher, place=place, now=now)
         emptier = Emptier(opsdb=opsdb, publisher=publisher, place=place, now=now)

@@ -13,13 +13,14 @@ from services.mover.past import Past
 async def compose(runtime: Runtime) -> AsyncIterator[None]:
     """Build the mover's parts. Bytes move without ops-db, too, which tells only what was moved before."""
     place, bus = runtime.place, runtime.bus
-    async with Past(bus.client, place.opsdb_dsn(), place.site) as past:
+    async with Past(bus.client, place.opsdb_dsn(), place.site) as past, runtime.hindsight() as hindsight:
         handlers = MoverHandlers(
             place=place,
             client=bus.client,
             publisher=bus.publisher,
             completed_before=past.completed,
             breakers=runtime.breakers(),
+            hindsight=hindsight,
         )
         subscribe(bus, handlers)
         yield

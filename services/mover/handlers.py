@@ -17,6 +17,7 @@ from libs.bus.delivery import Delivery
 from libs.bus.publishing import EventPublisher
 from libs.bus.subscription import Subscription
 from libs.errors import Permanent, Retriable
+from libs.service.hindsight import Hindsight
 from libs.service.service import Place
 from libs.service.telling import Board, telling
 from libs.telemetry.logs import logger
@@ -46,6 +47,7 @@ class MoverHandlers:
         publisher: Says that a transfer began.
         completed_before: Whether a transfer was completed; raises Retriable while that cannot be told.
         breakers: Of the routes and the BUFFERs.
+        hindsight: Knows bundles that were moved before.
     """
 
     def __init__(
@@ -56,20 +58,24 @@ class MoverHandlers:
         publisher: EventPublisher,
         completed_before: Callable[[UUID], Awaitable[bool]],
         breakers: Breakers,
+        hindsight: Hindsight,
     ) -> None:
         self._place = place
         self._client = client
         self._publisher = publisher
         self._completed_before = completed_before
         self._breakers = breakers
+        self._hindsight = hindsight
         routes = place.deployment.routes
         self._limits = {
             name: RateLimit(route.rate_limit) for name, route in routes.items() if route.rate_limit
         }
 
     async def move(self, event: BundleSealed | BundleForwarded, delivery: DeliveryOf) -> Sequence[Event]:
-        """Move a bundle one hop."""
+        """Move a bundle one hop, unless it was moved before."""
         trip = self._trip(event)
+        if await self._hindsight.answered(delivery, [trip.completed(0.0).event_id(self._place.site)]):
+            return ()
         cause = str(delivery.envelope.id)
         if await self._is_known_as_completed(trip):
             return ()

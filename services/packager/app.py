@@ -25,7 +25,7 @@ async def compose(runtime: Runtime) -> AsyncIterator[None]:
     """Build the packager's parts around an open ops-db."""
     place, bus = runtime.place, runtime.bus
     publisher = bus.publisher
-    async with runtime.opsdb() as opsdb:
+    async with runtime.opsdb_in_step() as opsdb:
         planner = Planner(
             opsdb=opsdb,
             publisher=publisher,

@@ -19,8 +19,10 @@ def runs_at(deployment: Deployment, site: str) -> bool:
 @asynccontextmanager
 async def compose(runtime: Runtime) -> AsyncIterator[None]:
     """Build the renderer around one worker process, started when it is needed."""
-    async with RenderPool(PoolSettings()) as pool, kept_polite(pool):
-        handlers = RendererHandlers(place=runtime.place, pool=pool, settings=RenderSettings())
+    async with RenderPool(PoolSettings()) as pool, kept_polite(pool), runtime.hindsight() as hindsight:
+        handlers = RendererHandlers(
+            place=runtime.place, pool=pool, settings=RenderSettings(), hindsight=hindsight
+        )
         subscribe(runtime.bus, handlers)
         yield
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from contracts.base import Event
-from contracts.files import FilesScanned, ProblemFile
+from contracts.files import AssetRendered, FilesScanned, ProblemFile, RenderFailed
 from contracts.problems import Problem
 from libs.bus.bus import Bus, DeliveryOf
 from libs.bus.delivery import Delivery
@@ -11,8 +11,9 @@ from libs.bus.subscription import Subscription
 from libs.errors import Permanent
 from libs.imaging.outcomes import RenderSettings
 from libs.imaging.pool import RenderPool
+from libs.service.hindsight import Hindsight
 from libs.service.service import Place
-from services.renderer.rendering import Outcome, events_of, render, without_vanished
+from services.renderer.rendering import Heard, Outcome, events_of, render
 
 RENDER = Subscription("renderer", "render", (FilesScanned,))
 SUBSCRIPTIONS = (RENDER,)
@@ -27,17 +28,21 @@ class RendererHandlers:
         place: Where the instance runs.
         pool: The workers.
         settings: How the pictures are made.
+        hindsight: Knows events that were answered before.
     """
 
-    def __init__(self, *, place: Place, pool: RenderPool, settings: RenderSettings) -> None:
+    def __init__(
+        self, *, place: Place, pool: RenderPool, settings: RenderSettings, hindsight: Hindsight
+    ) -> None:
         self._place = place
         self._pool = pool
         self._settings = settings
+        self._hindsight = hindsight
 
     async def render(self, event: FilesScanned, delivery: DeliveryOf) -> Sequence[Event]:
-        """Make the pictures of the files that have any to show. A repeat makes the same ones again.
+        """Make the pictures of the files that have any to show.
 
-        Of files that have gone since, what was said when they were there stays true: a replay says nothing new.
+        A repeat makes those that are lost again, and says nothing of files that were cleared since.
         """
         try:
             root = self._place.disk(event.location).path
@@ -47,8 +52,13 @@ class RendererHandlers:
                 f"the deployment has no disk location {event.location!r}",
                 "Add the location to the deployment file again, then send this letter again.",
             ) from unknown
-        outcome = await render(event, root, self._place.previews, self._pool, self._settings)
-        return events_of(event, without_vanished(outcome) if delivery.replayed else outcome)
+        answers = (AssetRendered, RenderFailed)
+        again = delivery.replayed or await self._hindsight.spoke(
+            delivery, event.executed_obs_unit_id, answers
+        )
+        heard = Heard.AGAIN if again else Heard.FIRST
+        outcome = await render(event, root, self._place.previews, self._pool, self._settings, heard=heard)
+        return events_of(event, outcome)
 
     def given_up(self, event: FilesScanned, _delivery: Delivery, problem: Problem) -> Sequence[Event]:
         """None of the files has pictures, and none is waited for."""

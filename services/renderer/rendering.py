@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from enum import Enum
 from pathlib import Path
 
 import psutil
@@ -24,6 +25,15 @@ PART_ITEMS = 200
 """A reason may quote a path of 4096 bytes: so many stay well below the server's message limit."""
 
 
+class Heard(Enum):
+    """Whether an event was answered before."""
+
+    FIRST = "first"
+    """It was not, as far as is known."""
+    AGAIN = "again"
+    """It was: files that are gone since have had their turn."""
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """What became of the files of one event."""
@@ -33,7 +43,13 @@ class Outcome:
 
 
 async def render(
-    event: FilesScanned, root: Path, previews: Path, pool: RenderPool, settings: RenderSettings
+    event: FilesScanned,
+    root: Path,
+    previews: Path,
+    pool: RenderPool,
+    settings: RenderSettings,
+    *,
+    heard: Heard = Heard.FIRST,
 ) -> Outcome:
     """Make and keep the pictures of every file that has an image.
 
@@ -43,11 +59,14 @@ async def render(
         previews: The site's preview folder.
         pool: The workers.
         settings: How the pictures are made.
+        heard: Whether the event was answered before.
 
     Raises:
         Retriable: ``location_missing``, ``disk_full``.
     """
     found = await asyncio.to_thread(sort, root, event.files)
+    if heard is Heard.AGAIN and await asyncio.to_thread(_all_kept, previews, found.images):
+        return Outcome((), ())
     assets: list[RenderedAsset] = []
     failures: list[ProblemFile] = []
     for image in found.images:
@@ -58,7 +77,24 @@ async def render(
         else:
             failures.append(said)
     earlier, without = await asyncio.to_thread(_recovered, previews, [*found.others, *failures])
-    return Outcome((*assets, *earlier), without)
+    if heard is Heard.AGAIN:
+        without = tuple(one for one in without if one.problem.code != VANISHED)
+    return _in_order(event, [*assets, *earlier], without)
+
+
+def _all_kept(previews: Path, images: Sequence[Image]) -> bool:
+    return all(kept(previews, image.file.file_id) is not None for image in images)
+
+
+def _in_order(
+    event: FilesScanned, assets: Sequence[RenderedAsset], failures: Sequence[ProblemFile]
+) -> Outcome:
+    """In the order of the event's files: a repeat that finds some of them gone says the same events."""
+    place = {file.file_id: number for number, file in enumerate(event.files)}
+    return Outcome(
+        tuple(sorted(assets, key=lambda asset: place[asset.file_id])),
+        tuple(sorted(failures, key=lambda failure: place[failure.file_id])),
+    )
 
 
 async def _one(
@@ -87,11 +123,6 @@ def _recovered(
         else:
             earlier.append(asset)
     return tuple(earlier), tuple(without)
-
-
-def without_vanished(outcome: Outcome) -> Outcome:
-    """What became of the files that are still there, or have their pictures."""
-    return Outcome(outcome.assets, tuple(one for one in outcome.failures if one.problem.code != VANISHED))
 
 
 def events_of(event: FilesScanned, outcome: Outcome) -> list[Event]:

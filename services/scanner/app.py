@@ -8,6 +8,7 @@ from pathlib import Path
 
 from libs.opsdb.reader import OpsDbReader
 from libs.service.background import background
+from libs.service.patience import patiently
 from libs.service.service import Place, Runtime, Service
 from libs.service.ticking import ticking
 from libs.sites.models import Deployment
@@ -66,7 +67,8 @@ async def compose(runtime: Runtime, watching: Watching = Watching.NOTICES) -> As
         recovery = Recovery(
             runtime.bus.client, opsdb, site=place.site, locations=[disk.location for disk in disks]
         )
-        subscribe(runtime.bus, ScannerHandlers(scanner, opsdb))
+        await patiently(recovery.applied, what="the ops-db to follow the log")
+        subscribe(runtime.bus, ScannerHandlers(scanner, opsdb, recovery))
         sweeper = Sweeper(scanner, recovery, [_unfiled(disk, place, opsdb) for disk in disks], publisher)
         every_s, turn = place.settings.scan.sweep.total_seconds(), runtime.lease("sweep")
         notices = [Notices(disk.location, disk.root, disk.folders) for disk in disks]

@@ -9,7 +9,7 @@ from libs.bus.bus import Bus, DeliveryOf
 from libs.bus.subscription import Subscription
 from libs.opsdb.reader import OpsDbReader
 from services.scanner import queries
-from services.scanner.recovery import monotonic_of
+from services.scanner.recovery import Recovery, monotonic_of
 from services.scanner.scanner import Scanner
 from services.scanner.watchlist import Wanted
 
@@ -28,16 +28,18 @@ class ScannerHandlers:
     Args:
         scanner: Looks for the files.
         opsdb: The site's ops-db.
+        recovery: Knows how far the log was when the watchlist was last compared with ops-db.
     """
 
-    def __init__(self, scanner: Scanner, opsdb: OpsDbReader) -> None:
+    def __init__(self, scanner: Scanner, opsdb: OpsDbReader, recovery: Recovery) -> None:
         self._scanner = scanner
         self._opsdb = opsdb
+        self._recovery = recovery
 
     async def filed(self, event: FilesFiled, delivery: DeliveryOf) -> Sequence[Event]:
         """Look for the files; those that are ready already are announced at once."""
         wanted = wanted_files(event, delivery)
-        if delivery.attempt > 1:
+        if delivery.attempt > 1 or self._recovery.knows(delivery):
             wanted = await self._still(wanted, delivery)
         return await self._scanner.look_for(
             wanted, filed=monotonic_of(delivery.envelope.time), sequence=delivery.sequence

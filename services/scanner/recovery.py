@@ -9,6 +9,7 @@ from nats.errors import Error as NatsError
 
 from contracts.subjects import events_stream
 from libs.bus.connection import unavailable
+from libs.bus.delivery import Delivery
 from libs.opsdb.reader import OpsDbReader
 from services.scanner import queries
 from services.scanner.scanner import Scanner
@@ -32,6 +33,7 @@ class Recovery:
         self._opsdb = opsdb
         self._stream = events_stream(site)
         self._locations = locations
+        self._reached = 0
 
     async def applied(self) -> int:
         """Wait until ops-db has applied what is in the log now, and return how far that is.
@@ -46,7 +48,12 @@ class Recovery:
         except (NatsError, OSError, TimeoutError) as error:
             raise unavailable(str(self._client.connected_url), error) from error
         await self._opsdb.wait_applied(self._stream, info.state.last_seq, timeout=APPLIED_WITHIN_S)
+        self._reached = max(self._reached, info.state.last_seq)
         return info.state.last_seq
+
+    def knows(self, delivery: Delivery) -> bool:
+        """Whether ops-db had applied an event before: what was to be done about it may have been done long ago."""
+        return delivery.stream != self._stream or delivery.sequence <= self._reached
 
     async def forget_settled(self, scanner: Scanner) -> None:
         """Take off the watchlist what needs no looking any more, as others found it or it will not come.

@@ -34,7 +34,7 @@ async def compose(runtime: Runtime) -> AsyncIterator[None]:
     def now() -> datetime:
         return datetime.now(UTC)
 
-    async with runtime.opsdb() as opsdb, open_archives(place) as stores:
+    async with runtime.opsdb_in_step() as opsdb, open_archives(place) as stores:
         staging = Staging(
             opsdb=opsdb,
             publisher=bus.publisher,

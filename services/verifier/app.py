@@ -41,21 +41,23 @@ def scrubbed(settings: SiteSettings) -> dict[str, S3Location]:
 async def compose(runtime: Runtime) -> AsyncIterator[None]:
     """Build the verifier's parts beside the clearing of its BUFFERs and the scrubs of its archives."""
     place, bus = runtime.place, runtime.bus
-    handlers = VerifierHandlers(
-        place=place,
-        client=bus.client,
-        publisher=bus.publisher,
-        breakers=runtime.breakers(),
-        memory=Memory(runtime.opsdb, bus.jetstream, place.site),
-    )
-    subscribe(bus, handlers)
     buffers = place.settings.locations_of(LocationType.BUFFER)
     clearer = Clearer([place.disk(name).path for name in buffers])
-    async with (
-        ticking(EVERY_S, clearer.clear, what="damaged arrivals", lease=runtime.lease("clearing")),
-        background(_scrubs(runtime)),
-    ):
-        yield
+    async with runtime.hindsight() as hindsight:
+        handlers = VerifierHandlers(
+            place=place,
+            client=bus.client,
+            publisher=bus.publisher,
+            breakers=runtime.breakers(),
+            memory=Memory(runtime.opsdb, bus.jetstream, place.site),
+            hindsight=hindsight,
+        )
+        subscribe(bus, handlers)
+        async with (
+            ticking(EVERY_S, clearer.clear, what="damaged arrivals", lease=runtime.lease("clearing")),
+            background(_scrubs(runtime)),
+        ):
+            yield
 
 
 async def _scrubs(runtime: Runtime) -> None:
@@ -63,7 +65,7 @@ async def _scrubs(runtime: Runtime) -> None:
     archives = scrubbed(runtime.place.settings)
     if not archives:
         return
-    async with runtime.opsdb() as opsdb, AsyncExitStack() as stack:
+    async with runtime.opsdb_in_step() as opsdb, AsyncExitStack() as stack:
         for name, archive in archives.items():
             await _scrub(stack, runtime, opsdb, name, archive)
         await asyncio.Event().wait()

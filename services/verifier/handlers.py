@@ -17,13 +17,14 @@ from libs.bus.delivery import Delivery
 from libs.bus.publishing import EventPublisher
 from libs.bus.subscription import Hears, Subscription
 from libs.copies.examining import Damaged, Verdict
+from libs.service.hindsight import Hindsight
 from libs.service.service import Place
 from libs.service.telling import telling
 from libs.telemetry.logs import logger
 from services.verifier.quarantine import set_aside
 from services.verifier.reading import Reader
 from services.verifier.remembering import Memory
-from services.verifier.sayings import bundle_events, package_event
+from services.verifier.sayings import bundle_events, events_if_intact, package_event
 
 PATIENCE = 6000
 """Attempts: a disk that is away over a long weekend makes no dead letters."""
@@ -45,6 +46,7 @@ class VerifierHandlers:
         publisher: Tells of each package as soon as it is read.
         breakers: Of the BUFFERs.
         memory: Of what was said before.
+        hindsight: Knows transfers that were read to their end before.
     """
 
     def __init__(
@@ -55,17 +57,23 @@ class VerifierHandlers:
         publisher: EventPublisher,
         breakers: Breakers,
         memory: Memory,
+        hindsight: Hindsight,
     ) -> None:
         self._place = place
         self._client = client
         self._publisher = publisher
         self._breakers = breakers
         self._memory = memory
+        self._hindsight = hindsight
         self._reader = Reader()
 
     async def verify(self, event: TransferCompleted, delivery: DeliveryOf) -> Sequence[Event]:
-        """Read what arrived here."""
+        """Read what arrived here, unless that was done before."""
         if event.location not in self._place.settings.locations:
+            return ()
+        site = self._place.site
+        done = [one.event_id(site) for one in events_if_intact(event, self._place.deployment, site)]
+        if await self._hindsight.answered(delivery, done):
             return ()
         root = self._place.disk(event.location).path
         cause = str(delivery.envelope.id)

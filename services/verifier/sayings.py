@@ -59,6 +59,12 @@ def bundle_events(
     return [received]
 
 
+def events_if_intact(transfer: TransferCompleted, deployment: Deployment, site: str) -> list[Event]:
+    """What ends the reading of a bundle: their ids are the same whatever was found in it."""
+    intact = {moved.package.package_id: Intact() for moved in transfer.packages}
+    return bundle_events(transfer, intact, deployment, site)
+
+
 def _forwarded(
     transfer: TransferCompleted, intact: tuple[MovedPackage, ...], destination: str, site: str
 ) -> list[Event]:

@@ -24,6 +24,7 @@ from libs.breakers.shared import Breakers
 from libs.bus.connection import connect
 from libs.bus.provision import provision_consumers, provision_streams
 from libs.bus.publishing import EventPublisher
+from libs.service.hindsight import Hindsight
 from libs.service.running import running
 from libs.service.service import Place
 from libs.sites.credentials import (
@@ -86,6 +87,10 @@ class Road:
     def publisher(self, place: Place, service: str = "test") -> EventPublisher:
         """Publishes events at a site, as a service would."""
         return EventPublisher(self.client(place), site=place.site, service=service)
+
+    def without_hindsight(self, place: Place) -> Hindsight:
+        """What a site has said before, while its ops-db is away: nothing is known."""
+        return Hindsight("postgresql://127.0.0.1:9/away", self.client(place), place.site)
 
     def breakers(self, place: Place) -> Breakers:
         """The circuit breakers of a site, as an instance sees them."""

@@ -78,7 +78,12 @@ def arrived(bundle: BundleSealed) -> TransferCompleted:
 
 def mover() -> MoverHandlers:
     return MoverHandlers(
-        place=place("chile"), client=NONE, publisher=NONE, completed_before=NONE, breakers=NONE
+        place=place("chile"),
+        client=NONE,
+        publisher=NONE,
+        completed_before=NONE,
+        breakers=NONE,
+        hindsight=NONE,
     )
 
 
@@ -106,7 +111,13 @@ def test_a_package_that_is_not_archived_fails(package: BundledPackage) -> None:
         path=package.path,
     )
     handlers = ArchiverHandlers(
-        place=place("cologne"), archives=(), client=NONE, publisher=NONE, breakers=NONE, rotten=NONE
+        place=place("cologne"),
+        archives=(),
+        client=NONE,
+        publisher=NONE,
+        breakers=NONE,
+        rotten=NONE,
+        hindsight=NONE,
     )
     delivery = delivery_of(event, "cologne")
     (said,) = handlers.given_up(event, delivery, PROBLEM)
@@ -122,7 +133,7 @@ def test_packages_of_an_arrival_that_is_not_read_fail_unless_they_were_told_of(
 ) -> None:
     event = arrived(bundle_of(WORLD, package))
     handlers = VerifierHandlers(
-        place=place("cologne"), client=NONE, publisher=NONE, breakers=NONE, memory=NONE
+        place=place("cologne"), client=NONE, publisher=NONE, breakers=NONE, memory=NONE, hindsight=NONE
     )
     delivery = delivery_of(event, "chile")
     (said,) = handlers.given_up(event, delivery, PROBLEM)
@@ -181,7 +192,7 @@ def test_files_that_are_not_rendered_are_not_waited_for() -> None:
         ScannedFile(file_id=uuid4(), path=f"{n}.fits", module="main", size=1, mtime_ns=1) for n in range(3)
     )
     event = FilesScanned(executed_obs_unit_id=uuid4(), instrument="camera", location="source", files=files)
-    handlers = RendererHandlers(place=place("chile"), pool=NONE, settings=NONE)
+    handlers = RendererHandlers(place=place("chile"), pool=NONE, settings=NONE, hindsight=NONE)
     (said,) = handlers.given_up(event, delivery_of(event, "chile"), PROBLEM)
     assert isinstance(said, RenderFailed)
     assert [file.file_id for file in said.files] == [file.file_id for file in files]

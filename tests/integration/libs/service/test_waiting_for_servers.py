@@ -81,9 +81,8 @@ async def test_a_reader_of_opsdb_waits_for_it(road: Road, tmp_path: Path) -> Non
     ready = asyncio.Event()
 
     async def live() -> None:
-        service = load("packager")
         await provision(road, place)
-        async with running(service, place):
+        async with running(load("projector"), place), running(load("packager"), place):
             ready.set()
             await asyncio.sleep(3600)
 

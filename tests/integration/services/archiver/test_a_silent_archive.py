@@ -76,7 +76,7 @@ async def test_it_is_told_and_waited_for(road: Road, monkeypatch: pytest.MonkeyP
 
         async with (
             listening(gagged.converse) as endpoint,
-            road.running(hasty(road.centre, endpoint), "archiver"),
+            road.running(hasty(road.centre, endpoint), "projector", "archiver"),
         ):
             assert codes("archive_unusable") == ["s3_unreachable"]
             await road.publisher(road.centre, "verifier").publish([event])
@@ -105,7 +105,7 @@ async def test_its_breaker_opens_and_its_work_waits_without_burning_attempts(roa
 
         async with (
             listening(gagged.converse) as endpoint,
-            road.running(hasty(road.centre, endpoint), "archiver"),
+            road.running(hasty(road.centre, endpoint), "projector", "archiver"),
         ):
             await road.publisher(road.centre, "verifier").publish(events)
             await road.eventually(lambda: lines("opened"), within_s=20, what="the breaker")

@@ -76,6 +76,7 @@ async def archive_directly(road: Road, place: Place, event: PackageVerified) -> 
             publisher=publisher,
             breakers=road.breakers(place),
             rotten=Rotten(opsdb=opsdb, publisher=publisher, site=place.site),
+            hindsight=road.without_hindsight(place),
         )
         envelope = Envelope.of(event, site=place.site, service="verifier", time=START)
         [said] = await handlers.archive(event, Delivery(envelope, events_stream(place.site), 1, 1))
@@ -86,7 +87,7 @@ async def archive_directly(road: Road, place: Place, event: PackageVerified) -> 
 async def test_a_package_is_archived_with_sidecar_and_proof(road: Road) -> None:
     event = verified_at_centre(road)
     package = event.package
-    async with road.running(road.centre, "archiver"):
+    async with road.running(road.centre, "projector", "archiver"):
         await road.publisher(road.centre, "verifier").publish([event])
         [archived] = await road.wait_for(road.centre, PackageArchived)
     unit = package.provenance.executed_obs_unit_id
@@ -117,7 +118,7 @@ async def test_killed_in_the_middle_it_archives_once(road: Road) -> None:
     event = verified_at_centre(road, large(200 * MIB))
     await road.publisher(road.centre, "verifier").publish([event])
     async with store_of(road.centre) as store:
-        async with victim(road, road.centre, "archiver") as process:
+        async with road.running(road.centre, "projector"), victim(road, road.centre, "archiver") as process:
 
             async def uploading() -> bool:
                 return bool([key async for key in store.unfinished()])
@@ -127,7 +128,7 @@ async def test_killed_in_the_middle_it_archives_once(road: Road) -> None:
             await asyncio.to_thread(process.join)
         assert await uploading()
         assert await keys(store) == []
-        async with road.running(road.centre, "archiver"):
+        async with road.running(road.centre, "projector", "archiver"):
             [archived] = await road.wait_for(road.centre, PackageArchived, within_s=60)
         assert await object_sha256(store, archived.key) == event.package.sha256
         assert await keys(store) == sorted([archived.key, archived.sidecar_key])
@@ -193,7 +194,7 @@ async def test_a_buffer_that_is_away_is_waited_for(road: Road) -> None:
 async def test_a_bucket_made_late_is_waited_for(road: Road) -> None:
     event = verified_at_centre(road)
     place = changed(road.centre, bucket=f"late-{road.centre.site}")
-    async with road.running(place, "archiver"):
+    async with road.running(place, "projector", "archiver"):
         await road.publisher(road.centre, "verifier").publish([event])
         await asyncio.sleep(1.0)
         assert not await road.letters(road.centre)
@@ -213,11 +214,11 @@ async def test_wrong_keys_are_waited_for(road: Road) -> None:
         await archive_directly(road, replace(road.centre, credentials=wrong), event)
     assert caught.value.problem.code == "s3_credentials"
     assert "wrong" not in str(caught.value)
-    async with road.running(replace(road.centre, credentials=wrong), "archiver"):
+    async with road.running(replace(road.centre, credentials=wrong), "projector", "archiver"):
         await road.publisher(road.centre, "verifier").publish([event])
         await asyncio.sleep(1.0)
     assert not await road.letters(road.centre)
-    async with road.running(road.centre, "archiver"):
+    async with road.running(road.centre, "projector", "archiver"):
         await road.wait_for(road.centre, PackageArchived)
 
 
@@ -237,7 +238,7 @@ async def test_one_archive_that_is_away_holds_up_no_other(road: Road) -> None:
         )
     )
     place = replace(with_location(road.centre, f"{site}-second", second), credentials=credentials)
-    async with road.running(place, "archiver"):
+    async with road.running(place, "projector", "archiver"):
         await road.publisher(road.centre, "verifier").publish([event])
         [archived] = await road.wait_for(road.centre, PackageArchived)
         assert archived.location == f"{site}-archive"
@@ -267,7 +268,7 @@ async def test_a_site_with_its_own_archive_needs_no_transfer(road: Road) -> None
     )
     place = Place(site, alone, credentials, road.telescope.state)
     event = PackageSealed(package=one.package, source=f"{site}-source", buffer=one.location, path=one.path)
-    async with road.running(place, "archiver"):
+    async with road.running(place, "projector", "archiver"):
         await road.publisher(road.telescope, "packager").publish([event])
         [archived] = await road.wait_for(road.telescope, PackageArchived)
     assert archived.package == one.package
@@ -276,7 +277,7 @@ async def test_a_site_with_its_own_archive_needs_no_transfer(road: Road) -> None
 
 async def test_two_large_packages_at_once_take_little_memory(road: Road) -> None:
     events = [verified_at_centre(road, large(120 * MIB)) for _ in range(2)]
-    async with victim(road, road.centre, "archiver") as process:
+    async with road.running(road.centre, "projector"), victim(road, road.centre, "archiver") as process:
         await road.publisher(road.centre, "verifier").publish(events)
         await road.wait_for(road.centre, PackageArchived, count=2, within_s=60)
         peak = await asyncio.to_thread(peak_memory, process.pid)

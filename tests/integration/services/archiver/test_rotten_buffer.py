@@ -64,7 +64,7 @@ async def test_it_is_sent_for_and_archived_when_it_comes(road: Road, how: str) -
         on_record = "SELECT FROM physical_copy WHERE location = $1 AND scrub_problem_code IS NOT NULL"
         buffer = f"{road.centre.site}-buffer"
         await road.eventually(lambda: road.query(road.centre, on_record, buffer), what="the damage on record")
-        async with road.running(road.telescope, *SENDING), road.running(road.centre, "verifier"):
+        async with road.running(road.telescope, *SENDING), road.running(road.centre, "projector", "verifier"):
             [archived] = await road.wait_for(road.centre, PackageArchived)
             await road.eventually(
                 lambda: _none(road.query(road.centre, on_record, buffer)), what="the damage off the record"

@@ -215,7 +215,7 @@ async def test_after_three_times_it_is_given_up(road: Road) -> None:
         for count in (1, 2, 3):
             await road.wait_for(road.telescope, TransferCompleted, count=count)
             flip(at(road, road.centre, sealed), 700)
-            async with road.running(road.centre, "verifier"):
+            async with road.running(road.centre, "projector", "verifier"):
                 corrupted = await road.wait_for(road.centre, PackageCorrupted, count=count)
             assert corrupted[-1].attempt == count
         [failed] = await road.wait_for(road.telescope, PackageFailed)
@@ -235,7 +235,7 @@ async def test_what_is_said_twice_or_late_sends_nothing_more(road: Road) -> None
         for count in (1, 2):
             await road.wait_for(road.telescope, TransferCompleted, count=count)
             flip(at(road, road.centre, sealed), 700)
-            async with road.running(road.centre, "verifier"):
+            async with road.running(road.centre, "projector", "verifier"):
                 corrupted = await road.wait_for(road.centre, PackageCorrupted, count=count)
         await road.wait_for(road.telescope, TransferCompleted, count=3)
         bundled = "SELECT FROM bundled_package WHERE attempt = 3"
@@ -253,7 +253,7 @@ async def test_another_sites_package_is_not_ours_to_send(road: Road) -> None:
     async with running(road, (road.telescope, ("projector", "bundler", "mover"))):
         await road.wait_for(road.telescope, TransferCompleted)
         flip(at(road, road.centre, sealed), 700)
-        async with road.running(road.centre, "verifier"):
+        async with road.running(road.centre, "projector", "verifier"):
             [corrupted] = await road.wait_for(road.centre, PackageCorrupted)
         await road.wait_for(road.telescope, BundleSealed, count=2)
         elsewhere = corrupted.model_copy(update={"origin": "elsewhere", "attempt": 2})

@@ -64,6 +64,7 @@ async def move_directly(
         publisher=road.publisher(road.telescope, "mover"),
         completed_before=completed_before,
         breakers=road.breakers(road.telescope),
+        hindsight=road.without_hindsight(road.telescope),
     )
     envelope = Envelope.of(bundle, site=site, service="bundler", time=START)
     delivery = Delivery(envelope, events_stream(site), 1, 1)
@@ -114,7 +115,7 @@ async def test_bytes_move_while_the_opsdb_cannot_tell_what_was_moved(road: Road)
 async def test_a_bundle_of_several_arrives_whole(road: Road) -> None:
     packages = [seal_at_telescope(road) for _ in range(3)]
     bundle = bundle_of(road.telescope.deployment, *packages)
-    async with road.running(road.telescope, "mover"):
+    async with road.running(road.telescope, "projector", "mover"):
         await road.publisher(road.telescope).publish([bundle])
         [completed] = await road.wait_for(road.telescope, TransferCompleted)
     [started] = await road.events_of(road.telescope, TransferStarted)
@@ -154,7 +155,7 @@ async def test_a_repair_replaces_the_damaged_copy_once(road: Road) -> None:
 async def test_a_lost_package_fails_its_bundle_but_not_the_others_bytes(road: Road) -> None:
     there, gone = seal_at_telescope(road), seal_at_telescope(road)
     (buffer_of(road, road.telescope.site) / gone.path).unlink()
-    async with road.running(road.telescope, "projector"), road.running(road.telescope, "mover"):
+    async with road.running(road.telescope, "projector", "mover"):
         await road.publisher(road.telescope).publish([bundle_of(road.telescope.deployment, there, gone)])
         [failed] = await road.wait_for(road.telescope, TransferFailed)
         await road.eventually(lambda: road.letters(road.telescope), what="a dead letter")
@@ -213,7 +214,7 @@ async def test_a_disk_that_is_away_is_waited_for(road: Road, end: str) -> None:
     root.rename(away)
     if end == "telescope":
         root.mkdir()  # what an unmounted disk leaves behind
-    async with road.running(road.telescope, "mover"):
+    async with road.running(road.telescope, "projector", "mover"):
         await road.publisher(road.telescope).publish([bundle_of(road.telescope.deployment, one)])
         await road.wait_for(road.telescope, TransferStarted)
         await asyncio.sleep(0.5)
@@ -240,7 +241,7 @@ async def test_room_at_the_destination_is_looked_at_before_the_first_byte(road: 
 
 async def test_a_path_out_of_the_buffer_is_refused(road: Road) -> None:
     one = seal_at_telescope(road).model_copy(update={"path": "packages/../../x.tar"})
-    async with road.running(road.telescope, "mover"):
+    async with road.running(road.telescope, "projector", "mover"):
         await road.publisher(road.telescope).publish([bundle_of(road.telescope.deployment, one)])
         await road.eventually(lambda: road.letters(road.telescope), what="a dead letter")
     [letter] = await road.letters(road.telescope)
@@ -252,7 +253,7 @@ async def test_progress_is_told_while_bytes_move(road: Road) -> None:
     place = limited(road, 4 * MIB)
     client = road.client(place)
     seen = []
-    async with road.running(place, "mover"):
+    async with road.running(place, "projector", "mover"):
         await road.publisher(place).publish([bundle_of(place.deployment, one)])
         [started] = await road.wait_for(place, TransferStarted)
         key = f"mover.{started.transfer_id}"
@@ -273,7 +274,7 @@ async def test_progress_is_told_while_bytes_move(road: Road) -> None:
 async def test_a_small_bundle_is_not_behind_a_huge_one(road: Road) -> None:
     place = limited(road, 8 * MIB)
     huge, small = seal_at_telescope(road, large(24 * MIB)), seal_at_telescope(road)
-    async with road.running(place, "mover"):
+    async with road.running(place, "projector", "mover"):
         await road.publisher(place).publish([bundle_of(place.deployment, huge)])
         await road.wait_for(place, TransferStarted)
         await road.publisher(place).publish([bundle_of(place.deployment, small)])
@@ -285,7 +286,7 @@ async def test_killed_in_the_middle_it_moves_the_bundle_once(road: Road) -> None
     one = seal_at_telescope(road, large(130 * MIB))
     place = limited(road, 60 * MIB)
     await road.publisher(place).publish([bundle_of(place.deployment, one)])
-    async with victim(road, place, "mover") as process:
+    async with road.running(place, "projector"), victim(road, place, "mover") as process:
         header = 0
 
         def one_chunk_is_journalled() -> bool:
@@ -300,7 +301,7 @@ async def test_killed_in_the_middle_it_moves_the_bundle_once(road: Road) -> None
         await asyncio.to_thread(process.join)
     assert len(tries_at(at_centre(road, one))) == 1
     assert not at_centre(road, one).exists()
-    async with road.running(place, "mover"):
+    async with road.running(place, "projector", "mover"):
         await road.wait_for(place, TransferCompleted)
     assert same_bytes(road, one)
     assert [path.name for path in at_centre(road, one).parent.iterdir()] == [one.package.name]

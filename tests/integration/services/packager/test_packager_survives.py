@@ -176,11 +176,19 @@ async def _settled(road: Road) -> bool:
 async def test_a_packager_without_an_ops_db_waits_for_it(road: Road) -> None:
     observation = Observation(road)
     await observation.observe({"a.fits": b"a"})
-    async with road.running(road.telescope, "packager"):
-        await asyncio.sleep(1)
-        assert await road.events_of(road.telescope, PackagePlanned) == []
-        async with road.running(road.telescope, "projector"):
-            await road.wait_for(road.telescope, PackageSealed)
+    over = asyncio.Event()
+
+    async def packager() -> None:
+        async with road.running(road.telescope, "packager"):
+            await over.wait()
+
+    packing = asyncio.create_task(packager())
+    await asyncio.sleep(1)
+    assert await road.events_of(road.telescope, PackagePlanned) == []
+    async with road.running(road.telescope, "projector"):
+        await road.wait_for(road.telescope, PackageSealed)
+        over.set()
+        await packing
     assert await road.letters(road.telescope) == []
 
 

@@ -32,7 +32,7 @@ async def said(road: Road) -> list[Event]:
 async def test_every_package_of_a_bundle_is_verified_then_the_bundle(road: Road) -> None:
     packages = [seal_at_telescope(road) for _ in range(3)]
     event = arrive(road, *packages)
-    async with road.running(road.centre, "verifier"):
+    async with road.running(road.centre, "projector", "verifier"):
         await say(road, event)
         [received] = await road.wait_for(road.centre, BundleReceived)
     assert (received.verified, received.corrupted) == (3, 0)
@@ -47,7 +47,7 @@ async def test_one_flipped_byte_sends_for_that_package_alone(road: Road) -> None
     packages = [seal_at_telescope(road) for _ in range(3)]
     event, damaged = arrive(road, *packages), packages[1]
     flip(arrived(road, damaged.path), arrived(road, damaged.path).read_bytes().index(b"AAAA"))
-    async with road.running(road.centre, "verifier"):
+    async with road.running(road.centre, "projector", "verifier"):
         await say(road, event)
         [received] = await road.wait_for(road.centre, BundleReceived)
         [corrupted] = await road.events_of(road.centre, PackageCorrupted)
@@ -74,7 +74,7 @@ async def test_the_damaged_package_comes_again_by_itself(road: Road) -> None:
     flip(arrived(road, bad.path), 1000)
     async with (
         road.running(road.telescope, "projector", "bundler", "mover"),
-        road.running(road.centre, "verifier"),
+        road.running(road.centre, "projector", "verifier"),
     ):
         await say(road, event)
         await road.wait_for(road.centre, PackageVerified, count=2)
@@ -104,7 +104,7 @@ async def test_a_disk_that_is_away_condemns_no_copy(road: Road, left_behind: str
     root.rename(away)
     if left_behind != "nothing":
         root.mkdir()
-    async with road.running(road.centre, "verifier"):
+    async with road.running(road.centre, "projector", "verifier"):
         await say(road, event)
         await asyncio.sleep(1.0)
         assert await said(road) == []
@@ -122,7 +122,7 @@ async def test_what_arrived_elsewhere_is_left_to_others(road: Road) -> None:
     elsewhere = event.model_copy(
         update={"location": f"{road.telescope.site}-buffer", "transfer_id": event.bundle_id}
     )
-    async with road.running(road.centre, "verifier"):
+    async with road.running(road.centre, "projector", "verifier"):
         await say(road, elsewhere)
         await say(road, event)
         await road.wait_for(road.centre, BundleReceived)
@@ -152,7 +152,7 @@ async def test_a_repeat_says_the_same(road: Road) -> None:
     packages = [seal_at_telescope(road) for _ in range(2)]
     event = arrive(road, *packages)
     flip(arrived(road, packages[0].path), 600)
-    async with road.running(road.centre, "verifier"):
+    async with road.running(road.centre, "projector", "verifier"):
         await say(road, event)
         await road.wait_for(road.centre, BundleReceived)
     before = await said(road)
@@ -178,7 +178,7 @@ async def test_a_repeat_after_the_package_left_the_buffer_condemns_nothing(road:
 async def test_a_site_without_route_of_that_name_still_verifies(road: Road) -> None:
     """The route may have been renamed while the bundle was on its way."""
     event = arrive(road, seal_at_telescope(road)).model_copy(update={"route": "old-name"})
-    async with road.running(road.centre, "verifier"):
+    async with road.running(road.centre, "projector", "verifier"):
         await say(road, event)
         [received] = await road.wait_for(road.centre, BundleReceived)
     assert received.route == "old-name"

@@ -39,6 +39,17 @@ def test_the_digest_covers_all_but_the_time() -> None:
     assert len({record.digest(), *(other.digest() for other in others)}) == 5
 
 
+def test_the_digest_leaves_out_what_mirrors_leave_out() -> None:
+    own = (
+        b"NATS/1.0\r\nNats-Expected-Stream: E\r\nA: Nats-Expected-\r\nNats-Expected-Last-Sequence: 1\r\n\r\n"
+    )
+    mirrored = b"NATS/1.0\r\nA: Nats-Expected-\r\n\r\n"
+    assert LogRecord(1, "s", own, b"", TIME).digest() == LogRecord(1, "s", mirrored, b"", TIME).digest()
+    alone = b"NATS/1.0\r\nNats-Expected-Stream: E\r\n\r\n"
+    assert LogRecord(1, "s", alone, b"", TIME).digest() == LogRecord(1, "s", b"", b"", TIME).digest()
+    assert LogRecord(1, "s", own, b"", TIME).digest() != LogRecord(1, "s", b"", b"", TIME).digest()
+
+
 def test_the_message_id_is_found_as_the_server_finds_it() -> None:
     block = b"NATS/1.0\r\nA: Nats-Msg-Id: no\r\nNats-Msg-Id:  yes \r\n\r\n"
     assert LogRecord(1, "s", block, b"", TIME).message_id() == b"yes"

@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from libs.errors import UserError
 from libs.service.background import background
 
 
@@ -15,6 +16,27 @@ async def test_a_failure_ends_the_block() -> None:
         async with background(fail()):
             await asyncio.sleep(5)
     assert caught.group_contains(KeyError)
+
+
+async def test_what_the_block_raises_on_purpose_stays_what_it_is() -> None:
+    ended = False
+
+    async def work() -> None:
+        nonlocal ended
+        try:
+            await asyncio.sleep(60)
+        finally:
+            ended = True
+
+    async def block() -> None:
+        async with background(work()):
+            await asyncio.sleep(0)
+            raise UserError("refused", "no", "Do otherwise.")
+
+    with pytest.raises(UserError) as caught:
+        await block()
+    assert caught.value.problem.code == "refused"
+    assert ended
 
 
 async def test_a_lost_cancellation_is_said_again() -> None:

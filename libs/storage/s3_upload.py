@@ -6,6 +6,9 @@ Invariants:
        the next upload of the same key aborts once the key is there (`abort_age`).
     3. Memory: `part_concurrency` buffers of one part each.
     4. An object that differs is never overwritten unless the caller says so.
+    5. Who was paused and overtaken begins no part and completes nothing more, and aborts its own upload; its
+       successor has aborted it, too. What is left: a pause between the last look and the completion. The completion
+       then fails, for the upload is gone or the key is taken; where it replaces, it brings the very same bytes.
 """
 
 import asyncio
@@ -18,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
+from libs.bus import fencing
 from libs.errors import ChasquiError, Permanent
 from libs.storage.s3_errors import error_code, is_missing, is_precondition
 from libs.storage.s3_job import UploadJob
@@ -93,6 +97,7 @@ async def _send_whole(client: "S3Client", job: UploadJob, source: PartSource) ->
     buffer = bytearray(job.plan.size)
     await asyncio.to_thread(source.read, buffer, job.plan.size)
     crc = await _proven_crc(job, source)
+    fencing.check()
     answer = await client.put_object(
         Bucket=job.bucket,
         Key=job.key,
@@ -117,6 +122,7 @@ async def _send_parts(client: "S3Client", job: UploadJob, source: PartSource) ->
     try:
         parts = await _pump(client, job, source, upload_id)
         crc = await _proven_crc(job, source)
+        fencing.check()
         answer = await client.complete_multipart_upload(
             Bucket=job.bucket,
             Key=job.key,
@@ -147,6 +153,7 @@ async def _pump(
         async with asyncio.TaskGroup() as group:
             for index in range(job.plan.count):
                 buffer = await free.get()
+                fencing.check()
                 length = job.plan.length(index)
                 crc = await asyncio.to_thread(source.read, buffer, length)
                 part = ReadPart(index + 1, _body(buffer, length), crc)

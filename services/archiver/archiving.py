@@ -8,6 +8,7 @@ from uuid import UUID
 
 from contracts.base import derived_id
 from contracts.packages import ArchiveProof, PackageArchived, PackageRecord
+from libs.bus import fencing
 from libs.errors import Permanent
 from libs.sites.models import S3Location
 from libs.storage.base import ByteProgress
@@ -82,6 +83,7 @@ async def put_sidecar(target: Archive, package: PackageRecord, key: str, *, crea
         key: Its own.
         created: When it was found fit for the archive.
     """
+    fencing.check()  # of two, the one that was paused writes last: with other code, another document
     url = access_url(target.settings.endpoint, target.settings.bucket, key)
     document = sidecar(package, access_url=url, created=created)
     await target.store.put_json(sidecar_key(key), document.model_dump(mode="json"))

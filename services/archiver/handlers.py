@@ -13,6 +13,7 @@ from contracts.packages import PackageArchived, PackageFailed, PackageSealed, Pa
 from contracts.problems import Problem
 from libs.breakers import resources
 from libs.breakers.shared import Breakers, Use
+from libs.bus import fencing
 from libs.bus.bus import Bus, DeliveryOf
 from libs.bus.delivery import Delivery
 from libs.bus.publishing import EventPublisher
@@ -92,6 +93,7 @@ class ArchiverHandlers:
             await self._publisher.publish(list(proven.values()), causation_id=str(delivery.envelope.id))
         for damaged in failures:
             if isinstance(damaged, BufferDamaged):
+                fencing.check()  # who was paused finds cleared what a successor has archived
                 told = await self._rotten.sent_for(event, arrival, damaged.problem, delivery)
                 self._proven.pop(package, None)
                 return told

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from contracts.base import Event
 from contracts.files import AssetRendered, FilesScanned, ProblemFile, RenderFailed
 from contracts.problems import Problem
+from libs.bus import fencing
 from libs.bus.bus import Bus, DeliveryOf
 from libs.bus.delivery import Delivery
 from libs.bus.subscription import Subscription
@@ -58,6 +59,7 @@ class RendererHandlers:
         )
         heard = Heard.AGAIN if again else Heard.FIRST
         outcome = await render(event, root, self._place.previews, self._pool, self._settings, heard=heard)
+        fencing.check()  # who was paused finds files gone that a successor has rendered
         return events_of(event, outcome)
 
     def given_up(self, event: FilesScanned, _delivery: Delivery, problem: Problem) -> Sequence[Event]:

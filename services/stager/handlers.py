@@ -5,6 +5,7 @@ from collections.abc import Collection, Sequence
 from contracts.base import Event
 from contracts.problems import Problem
 from contracts.staging import StagingFailed, StagingRequested
+from libs.bus import fencing
 from libs.bus.bus import Bus, DeliveryOf
 from libs.bus.delivery import Delivery
 from libs.bus.subscription import Hears, Subscription
@@ -55,10 +56,12 @@ class StagerHandlers:
                 return ()
             return [await self._staging.stage(event, str(delivery.envelope.id))]
         except (Permanent, UserError) as error:
+            fencing.check()  # a successor may have done the job, and its folder be a scientist's by now
             return [given_up(event, error.problem)]
         except Retriable as error:
             if delivery.attempt < LAST_ATTEMPT:
                 raise
+            fencing.check()
             return [given_up(event, error.problem)]
 
     def buried(self, event: StagingRequested, _delivery: Delivery, problem: Problem) -> Sequence[Event]:

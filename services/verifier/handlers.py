@@ -12,6 +12,7 @@ from contracts.problems import Problem
 from contracts.transfers import MovedPackage, TransferCompleted
 from libs.breakers import resources
 from libs.breakers.shared import Breakers
+from libs.bus import fencing
 from libs.bus.bus import Bus, DeliveryOf
 from libs.bus.delivery import Delivery
 from libs.bus.publishing import EventPublisher
@@ -83,6 +84,10 @@ class VerifierHandlers:
                 before = await self._memory.verdict_of(event, moved)
                 if before is not None:
                     return before
+            if isinstance(verdict, Damaged):
+                # Who was paused finds what a successor has set aside, or the janitor cleared. What is left: a pause
+                # between this line and the storing; the same condemnation has the same id.
+                fencing.check()
             await self._publisher.publish([package_event(event, moved, verdict)], causation_id=cause)
             if isinstance(verdict, Damaged):
                 await self._refuse(event, moved, verdict, root)

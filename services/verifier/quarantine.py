@@ -1,5 +1,8 @@
 """Damaged arrivals, out of the way of their repair: the newest one is kept for a while, for a person to look at.
 
+What is set aside is the file that was found damaged, or it gets its name back, replacing nothing: a repair may have
+come since, however long this process was paused. Only what was set aside earlier is removed.
+
 Everything here blocks: it runs in a thread.
 """
 
@@ -8,6 +11,7 @@ from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 
+from libs.bus import fencing
 from libs.copies.examining import Identity, identify
 from libs.storage.files import make_folders, sync_folder
 from libs.storage.paths import resolve_inside
@@ -26,7 +30,11 @@ def set_aside(root: Path, relative: str, identity: Identity, label: str) -> Path
 
     Returns:
         Where it is now; None if it was not there any more.
+
+    Raises:
+        Overtaken: A successor verifies, or has verified.
     """
+    fencing.check()
     path = resolve_inside(root, relative)
     if identify(path) != identity:
         return None
@@ -35,11 +43,27 @@ def set_aside(root: Path, relative: str, identity: Identity, label: str) -> Path
     aside = folder / f"{label}-{path.name}"
     with suppress(FileNotFoundError):  # another instance was faster
         path.rename(aside)
+        if identify(aside) != identity:
+            _give_back(aside, path)
+            return None
         sync_folder(path.parent)
-    for other in folder.iterdir():
-        if other != aside:
-            other.unlink(missing_ok=True)
+    _remove_earlier(folder, aside)
     return aside
+
+
+def _give_back(aside: Path, path: Path) -> None:
+    with suppress(FileExistsError):  # one that is newer still has the name: this one stays aside
+        path.hardlink_to(aside)
+        aside.unlink()
+
+
+def _remove_earlier(folder: Path, kept: Path) -> None:
+    with suppress(FileNotFoundError):
+        since = kept.lstat().st_ctime_ns
+        for other in folder.iterdir():
+            with suppress(FileNotFoundError):
+                if other != kept and other.lstat().st_ctime_ns <= since:
+                    other.unlink()
 
 
 def clear_old(root: Path, older_than: timedelta) -> int:

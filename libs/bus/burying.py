@@ -26,7 +26,9 @@ from libs.bus.publishing import EventPublisher
 from libs.errors import Permanent, Retriable
 from libs.telemetry.logs import logger
 
-_NOT_DELETED = 10057
+_NOT_DELETED = frozenset({10043, 10057})
+_GONE = ("no message found", "not found")
+"""The server's words for a sequence that is not there: past the end of the stream, or between others."""
 _ABOUT_LETTERS = f"chasqui.{LetterBuried.entity}."
 
 log = logger("bus")
@@ -161,7 +163,7 @@ async def take_away(js: JetStreamContext, site: str, letter: Letter) -> None:
         try:
             await js.delete_msg(dead_stream(site), letter.position)
         except APIError as error:
-            if error.err_code != _NOT_DELETED or "no message found" not in str(error.description):
+            if error.err_code not in _NOT_DELETED or not str(error.description).endswith(_GONE):
                 raise
 
 

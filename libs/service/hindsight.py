@@ -106,8 +106,8 @@ class Hindsight:
         return bool(found and found[0]["exists"])
 
     def _is_new(self, delivery: Delivery) -> bool:
-        in_log = delivery.stream == events_stream(delivery.envelope.site)
-        return in_log and delivery.attempt == 1 and delivery.envelope.time > self._newer
+        first = delivery.attempt == 1 and not delivery.replayed
+        return first and delivery.envelope.time > self._newer
 
     async def _ask(self, delivery: Delivery, query: str, *arguments: object) -> list[asyncpg.Record]:
         if self._is_new(delivery):

@@ -8,6 +8,8 @@ in the BUFFER since it was verified is sent for again: PackageCorrupted.
 Hears CopyScrubbed; writes a damaged or missing archive copy anew from the first good copy there is, in a BUFFER here,
 in another archive here, or in another site's; says CopyRepaired, or CopyUnrepairable, which is an alarm.
 
+A clock adds what the event log has gained to every archive, as a chain of segments (`libs.eventlog`).
+
 Invariants:
     1. PackageArchived is said only after a proof of this run, or of an earlier try of the same message.
     2. What an archive holds whole is not sent again; what it holds damaged is replaced from the BUFFER's copy.

@@ -16,6 +16,7 @@ from services.archiver.archiving import Archive
 from services.archiver.arrivals import archives_of, holdings_of
 from services.archiver.fetching import Fetcher
 from services.archiver.handlers import SUBSCRIPTIONS, ArchiverHandlers, RepairHandlers, subscribe
+from services.archiver.logkeeping import keeping_the_log
 from services.archiver.repairing import Repairer
 from services.archiver.rotten import Rotten
 
@@ -69,6 +70,7 @@ async def compose(runtime: Runtime) -> AsyncIterator[None]:
             breakers=breakers,
         )
         subscribe(bus, handlers, RepairHandlers(opsdb=opsdb, repairer=repairer))
+        await stack.enter_async_context(keeping_the_log(runtime, archives))
         yield
 
 

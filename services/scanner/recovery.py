@@ -53,7 +53,7 @@ class Recovery:
 
     def knows(self, delivery: Delivery) -> bool:
         """Whether ops-db had applied an event before: what was to be done about it may have been done long ago."""
-        return delivery.stream != self._stream or delivery.sequence <= self._reached
+        return delivery.replayed or delivery.sequence <= self._reached
 
     async def forget_settled(self, scanner: Scanner) -> None:
         """Take off the watchlist what needs no looking any more, as others found it or it will not come.

@@ -43,7 +43,7 @@ async def object_sha256(store: S3Store, key: str) -> str:
 
 
 async def keys(store: S3Store) -> list[str]:
-    return [found.key async for found in store.list()]
+    return [found.key async for found in store.list() if not found.key.startswith("log/")]
 
 
 def changed(place: Place, **changes: object) -> Place:

@@ -2,14 +2,9 @@
 
 import asyncio
 import json
-import signal
-import time
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -20,58 +15,19 @@ from contracts.registry import REGISTRY
 from contracts.subjects import events_stream
 from libs.bus.connection import connect
 from libs.sites.workdir import Workdir
-from tests.support.commandline import Answer, say
-from tests.support.machine import INSTRUMENT, chasqui, ended, wait_until_gone
+from tests.support.machine import INSTRUMENT
+from tests.support.standing import Standing
+from tests.support.standing import standing as stands
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
 UNKNOWN = "00000000-0000-0000-0000-000000000000"
 
 
-@dataclass(frozen=True)
-class Standing:
-    """A running `chasqui up`."""
-
-    workdir: Path
-
-    def say(self, *words: str) -> Answer:
-        """Run a command with it."""
-        return say(self.workdir, *words)
-
-    def done(self, *words: str) -> Any:
-        """The JSON of a command that must succeed."""
-        answer = self.say(*words, "--json")
-        assert answer.status == 0, answer.out + answer.err
-        return answer.json
-
-    def write(self, path: str, data: bytes) -> str:
-        """A file of the instrument; its path as it is filed."""
-        file = self.workdir / "sites/chile/source" / INSTRUMENT / path
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_bytes(data)
-        return path
-
-    def until(self, condition: Callable[[], bool], what: str, within_s: float = 60.0) -> None:
-        """Wait for anything."""
-        deadline = time.monotonic() + within_s
-        while not condition():
-            assert time.monotonic() < deadline, f"{what} did not happen within {within_s} s"
-            time.sleep(0.2)
-
-
 @pytest.fixture(scope="module")
 def standing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Standing]:
     """One `chasqui up` for all tests."""
-    workdir = tmp_path_factory.mktemp("commands") / "work"
-    process = chasqui("up", "--workdir", str(workdir), "--json")
-    try:
-        assert process.stdout is not None
-        line = process.stdout.readline()
-        assert json.loads(line)["sites"].keys() == {"chile", "cologne"}
-        yield Standing(workdir)
-    finally:
-        with ended(process):
-            process.send_signal(signal.SIGINT)
-    assert wait_until_gone(workdir) == []
+    with stands(tmp_path_factory.mktemp("commands") / "work") as made:
+        yield made
 
 
 @pytest.mark.parametrize(
@@ -166,23 +122,6 @@ def test_the_ops_db_is_rebuilt_under_the_services(standing: Standing) -> None:
     assert all(one["equal"] and one["events"] > before[site]["events"] for site, one in after.items())
 
 
-@contextmanager
-def joined(standing: Standing, service: str, site: str, log: Path) -> Iterator[None]:
-    """One more instance of a service, known to be alive, until Ctrl-C; its log goes to a file."""
-    with log.open("w") as errors:
-        words = ("run", service, "--site", site, "--workdir", str(standing.workdir))
-        process = chasqui(*words, stderr=errors)
-        try:
-            standing.until(
-                lambda: standing.done("status")[site]["services"][service] == 2, "the second instance"
-            )
-            yield
-        finally:
-            with ended(process):
-                process.send_signal(signal.SIGINT)
-    assert process.returncode == 0
-
-
 async def sealed_packages(standing: Standing, site: str) -> Counter[str]:
     """How often packages of each observation were sealed."""
     place = place_of(site, None, Workdir(standing.workdir))
@@ -203,7 +142,7 @@ async def sealed_packages(standing: Standing, site: str) -> Counter[str]:
 
 
 def test_a_second_packager_shares_the_work(standing: Standing, tmp_path: Path) -> None:
-    with joined(standing, "packager", "chile", tmp_path / "log"):
+    with standing.joined("packager", "chile", tmp_path / "log"):
         paths = [standing.write(f"shared/{number}.raw", b"%d" % number * 1000) for number in range(8)]
         units = [
             standing.done("file", path, "--instrument", INSTRUMENT)["executed_obs_unit_id"] for path in paths

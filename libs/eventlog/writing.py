@@ -12,6 +12,7 @@ import json
 import time
 from collections import OrderedDict
 from collections.abc import Sequence
+from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
@@ -62,6 +63,10 @@ class RecordWriter:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        # Whoever goes on after a failure must not meet what was still under way.
+        with suppress(ChasquiError):
+            while kind is not None and self._under_way and self._failure is None:
+                await self._progress()
         if self._answers is not None and not self._client.is_closed:
             await self._answers.unsubscribe()
 

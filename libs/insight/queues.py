@@ -88,7 +88,8 @@ async def queues_of(place: Place, client: Client) -> tuple[Queue, ...]:
         for stream in (*place.streams, replay_stream(place.site)):
             for info in await _consumers(js, stream):
                 queue = queue_of(info, place.site, stream)
-                if queue is not None:
+                # Every handler has a queue of replays; who looks wants to see those in which something waits.
+                if queue is not None and (stream in place.streams or queue.waiting or queue.in_hand):
                     oldest_s = await _oldest_s(js, stream, info) if queue.waiting or queue.in_hand else None
                     found.append(queue.model_copy(update={"oldest_s": oldest_s}))
     except (NatsError, OSError, TimeoutError) as error:

@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
 from contracts.states import LocationType
+from contracts.subjects import events_stream
 from libs.service.archives import open_archives
 from libs.service.service import Runtime, Service
 from libs.service.ticking import ticking
@@ -39,6 +40,7 @@ async def compose(runtime: Runtime) -> AsyncIterator[None]:
         sweeper = Sweeper(
             opsdb=opsdb,
             publisher=publisher,
+            stream=events_stream(place.site),
             cleaner=cleaner,
             emptier=emptier,
             now=now,

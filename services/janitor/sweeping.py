@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from contracts.base import Event
 from libs.bus.publishing import EventPublisher
 from libs.errors import ChasquiError, Retriable
 from libs.opsdb.reader import OpsDbReader
@@ -54,6 +55,7 @@ class Sweeper:
     Args:
         opsdb: The site's ops-db.
         publisher: Of the service.
+        stream: The site's own stream.
         cleaner: Clears SOURCE and BUFFER.
         emptier: Clears PROCESSING.
         now: The clock.
@@ -65,6 +67,7 @@ class Sweeper:
         *,
         opsdb: OpsDbReader,
         publisher: EventPublisher,
+        stream: str,
         cleaner: Cleaner,
         emptier: Emptier,
         now: Callable[[], datetime],
@@ -72,6 +75,7 @@ class Sweeper:
     ) -> None:
         self._opsdb = opsdb
         self._publisher = publisher
+        self._stream = stream
         self._cleaner = cleaner
         self._emptier = emptier
         self._now = now
@@ -118,7 +122,7 @@ class Sweeper:
     async def _clear(self, current: Round, package_id: UUID, pressed: Collection[str]) -> None:
         async def clean(one: UUID) -> bool:
             cleaned = await self._cleaner.clean(one, pressed=pressed)
-            await self._publisher.publish(cleaned.events)
+            await self._say(cleaned.events)
             # File systems may free what was deleted only later: what went is counted besides.
             current.need -= cleaned.gone.get(current.location, 0)
             return cleaned.left == 0
@@ -157,7 +161,13 @@ class Sweeper:
             settled = False
         self._patience.rest(key, settled=settled)
 
+    async def _say(self, events: Sequence[Event]) -> None:
+        """Say what happened, and wait until ops-db knows: the next look would tell of the same copies again."""
+        sequence = await self._publisher.publish(events)
+        if sequence:
+            await self._opsdb.wait_applied(self._stream, sequence)
+
     async def _empty(self, job_id: UUID) -> bool:
         emptied = await self._emptier.empty(job_id)
-        await self._publisher.publish(emptied.events)
+        await self._say(emptied.events)
         return emptied.problem is None

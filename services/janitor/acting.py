@@ -1,7 +1,8 @@
 """Deleting what was decided about, at all locations of a site side by side."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
@@ -66,7 +67,8 @@ class Actor:
     async def looked(self, grounds: Grounds, candidates: Sequence[Candidate]) -> list[Candidate]:
         """The candidates as they are on disk now; what is at a location that is away is left out."""
         here = [one for one in candidates if ref_of(one).location in grounds]
-        return await asyncio.to_thread(_looked, grounds, here)
+        with _failing_disks():
+            return await asyncio.to_thread(_looked, grounds, here)
 
     async def delete(
         self, grounds: Grounds, package: PackageFacts, candidates: Sequence[Candidate]
@@ -77,14 +79,23 @@ class Actor:
             grounds: Where they are.
             package: With what its archives said just now.
             candidates: What was decided to go.
+
+        Raises:
+            Retriable: ``opsdb_unavailable``, ``storage_unavailable``.
+            Overtaken: A successor may be at it.
         """
         room = asyncio.Semaphore(AT_ONCE)
-        async with asyncio.TaskGroup() as group:
-            tasks = [
-                group.create_task(self._delete(room, grounds[location], package, chunk))
-                for location, several in by_location(candidates)
-                for chunk in _chunks(several)
-            ]
+        try:
+            async with asyncio.TaskGroup() as group:
+                tasks = [
+                    group.create_task(self._delete(room, grounds[location], package, chunk))
+                    for location, several in by_location(candidates)
+                    for chunk in _chunks(several)
+                ]
+        except ExceptionGroup as failures:
+            raise failures.exceptions[
+                0
+            ] from failures  # whoever calls looks for a kind, which a group has not
         return Cleared(
             tuple(one for task in tasks for one in task.result().gone),
             tuple(one for task in tasks for one in task.result().refused),
@@ -100,7 +111,8 @@ class Actor:
                 replace(one, world=replace(one.world, moment=Moment.ACTING, package=package, holds=holds))
                 for one in chunk
             ]
-            return await in_thread(lambda stop: delete(ground, acting, stop.is_set))
+            with _failing_disks():
+                return await in_thread(lambda stop: delete(ground, acting, stop.is_set))
 
     async def _ground(self, package: PackageFacts, location: str, path: str) -> Ground:
         root = self.premises.cleared[location].path
@@ -115,6 +127,19 @@ class Actor:
         if package.instrument in self.deployment.instruments:
             return self.deployment.instrument_folder(package.instrument)
         return path.partition("/")[0]
+
+
+@contextmanager
+def _failing_disks() -> Iterator[None]:
+    """A disk that fails under one's hands is waited for, as one that was away before."""
+    try:
+        yield
+    except OSError as error:
+        raise Retriable(
+            "storage_unavailable",
+            f"copies cannot be looked at: {error}",
+            "Look at the disk or mount; it is tried again by itself.",
+        ) from error
 
 
 def ref_of(candidate: Candidate) -> CopyRef:

@@ -8,7 +8,7 @@ BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint unit integration e2e faults faults-short bench format clean
+.PHONY: help demo test lint unit integration e2e faults faults-short simulate bench format clean
 
 help: ## What can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -38,6 +38,9 @@ faults: $(VENV)/.dev ## Whatever can go wrong, done to a whole deployment under 
 
 faults-short: $(VENV)/.dev ## A few minutes of the same
 	$(BIN)/pytest tests/faults -n 2 --dist loadgroup $(ARGS)
+
+simulate: $(VENV)/.dev ## Thousands of simulated histories, each from a seed; ARGS="--histories 5000 --seed 7"
+	$(BIN)/python -m tests.simulation $(ARGS)
 
 bench: $(VENV)/.dev ## Figures, each beside a baseline of the same run
 	$(BIN)/python -m benchmarks $(ARGS)

@@ -1,0 +1,38 @@
+"""Reading a stream from a position on: stands in for `libs.bus.reading.read_batches`."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from typing import Any
+
+from libs.bus.stored import StoredMessage
+from tests.simulation.active import world
+
+RETRY_S = 1.0
+
+
+async def read_batches(
+    nc: Any,
+    stream: str,
+    *,
+    start: int = 1,
+    max_batch: int = 1000,
+    domain: str | None = None,
+) -> AsyncGenerator[list[StoredMessage], None]:
+    """Everything in a stream from a sequence on, in order, in batches of any size."""
+    following = start
+    while True:
+        await world().trip(f"read {stream}")
+        log = nc.server.streams[stream]
+        if not nc.server.up:
+            await asyncio.sleep(RETRY_S)
+            continue
+        waiting = log.last_sequence - following + 1
+        if waiting <= 0:
+            arrived = asyncio.get_running_loop().create_future()
+            log.readers.append(arrived)
+            await arrived
+            continue
+        count = world().some(min(waiting, max_batch))
+        batch = log.messages[following - 1 : following - 1 + count]
+        following += count
+        yield batch

@@ -1,0 +1,137 @@
+"""Many histories, one after the other or on several processors, and what they came to."""
+
+import gc
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import islice
+from multiprocessing import get_context
+from time import perf_counter, process_time
+
+from tests.simulation.chaos import Fault, Settings
+from tests.simulation.history import Outcome, play
+from tests.simulation.seams import simulated
+from tests.simulation.sites import Layout
+
+TOGETHER = 25
+"""Histories that a process is given at a time, and whose remains are swept up together."""
+
+
+@dataclass
+class Tally:
+    """What some histories came to.
+
+    Attributes:
+        failed: Seeds of those that broke an invariant, and what they broke.
+        histories: How many were played.
+        steps: Changes of the world in all of them.
+        points: Places at which a process could be killed.
+        simulated_s: Seconds of their own time.
+        cpu_s: Seconds of a processor that they took.
+        faults: By kind, how many happened.
+        events: By type, how many were stored.
+    """
+
+    failed: dict[str, str] = field(default_factory=dict)
+    histories: int = 0
+    steps: int = 0
+    points: int = 0
+    simulated_s: float = 0.0
+    cpu_s: float = 0.0
+    faults: Counter[Fault] = field(default_factory=Counter)
+    events: Counter[str] = field(default_factory=Counter)
+
+    def count(self, outcome: Outcome) -> None:
+        """Add a history."""
+        self.histories += 1
+        self.steps += outcome.steps
+        self.points += outcome.points
+        self.simulated_s += outcome.seconds
+        self.faults.update(one.fault for one in outcome.faults)
+        self.events.update(outcome.events)
+        if outcome.broken is not None:
+            self.failed[outcome.seed] = outcome.broken
+
+    def add(self, other: "Tally") -> None:
+        """Add those of another process."""
+        self.failed |= other.failed
+        self.histories += other.histories
+        self.steps += other.steps
+        self.points += other.points
+        self.simulated_s += other.simulated_s
+        self.cpu_s += other.cpu_s
+        self.faults.update(other.faults)
+        self.events.update(other.events)
+
+
+def seeds_of(seed: str, count: int) -> Iterator[str]:
+    """The seeds of a campaign's histories."""
+    return (f"{seed}:{number}" for number in range(count))
+
+
+def play_all(seeds: Iterable[str], settings: Settings | None = None, layout: Layout | None = None) -> Tally:
+    """Play histories in this process, whatever they break."""
+    cpu, tally = process_time(), Tally()
+    with simulated(), _sweeping_at_once() as sweep:
+        for number, seed in enumerate(seeds, start=1):
+            tally.count(play(seed, settings, layout))
+            if number % TOGETHER == 0:
+                sweep()
+    tally.cpu_s = process_time() - cpu
+    return tally
+
+
+def play_beside(
+    seeds: Iterable[str],
+    settings: Settings,
+    layout: Layout | None = None,
+    *,
+    jobs: int,
+    heard: Callable[[Tally], None],
+) -> Tally:
+    """Play histories on several processors.
+
+    Args:
+        seeds: Of the histories.
+        settings: What may go wrong.
+        layout: The observatory; by chance if left out.
+        jobs: Processes.
+        heard: Told of all that was played so far, now and then.
+    """
+    tally = Tally()
+    with ProcessPoolExecutor(jobs, mp_context=get_context("fork")) as pool:
+        work = partial(play_all, settings=settings, layout=layout)
+        for part in pool.map(work, _in_lots(seeds)):
+            tally.add(part)
+            heard(tally)
+    return tally
+
+
+def timed(work: Callable[[], Tally]) -> tuple[Tally, float]:
+    """A tally, and the seconds that it took."""
+    began = perf_counter()
+    tally = work()
+    return tally, perf_counter() - began
+
+
+def _in_lots(seeds: Iterable[str]) -> Iterator[list[str]]:
+    left = iter(seeds)
+    while lot := list(islice(left, TOGETHER)):
+        yield lot
+
+
+@contextmanager
+def _sweeping_at_once() -> Iterator[Callable[[], object]]:
+    """Let the collector not look again and again through what a history still needs."""
+    gc.collect()
+    gc.freeze()
+    gc.disable()
+    try:
+        yield gc.collect
+    finally:
+        gc.enable()
+        gc.unfreeze()
+        gc.collect()

@@ -1,0 +1,17 @@
+"""What the services ask the ops-db, in memory: one module a service, one function a query."""
+
+from tests.simulation.opsdb.queries import (
+    bundler,
+    copies,
+    filing,
+    hindsight,
+    janitor,
+    mover,
+    packager,
+    scanner,
+    stager,
+    verifier,
+)
+
+ALL = (bundler, copies, filing, hindsight, janitor, mover, packager, scanner, stager, verifier)
+"""Importing them registers their queries."""

@@ -1,0 +1,1 @@
+"""What happens at an observatory: processes come and go, instruments observe, servers fall, scientists ask."""

@@ -1,0 +1,61 @@
+"""A short campaign of simulated histories: ``make simulate`` plays long ones; see docs/simulation.md."""
+
+import pytest
+
+from tests.simulation.campaigns import play_all, seeds_of
+from tests.simulation.chaos import Fault, Settings
+from tests.simulation.history import play
+from tests.simulation.mutants import MUTANTS, Mutant, only
+from tests.simulation.seams import simulated
+
+HISTORIES = 30
+
+
+def test_every_invariant_holds_in_a_fixed_set_of_histories() -> None:
+    tally = play_all(seeds_of("fixed", HISTORIES))
+
+    assert tally.failed == {}
+    assert tally.histories == HISTORIES
+    assert {fault for fault in Fault if not tally.faults[fault]} <= {Fault.REPEATS}, (
+        "a kind of fault never happens"
+    )
+    said = ("letter.buried.v1", "copy.deleted.v1", "package.archived.v1", "package.staged.v1")
+    assert [one for one in said if not tally.events[one]] == []
+
+
+@pytest.mark.parametrize("number", range(3))
+def test_the_same_seed_gives_the_same_history(number: int) -> None:
+    with simulated():
+        first, second = (play(f"again:{number}") for _ in range(2))
+
+    assert first.steps > 0
+    assert first.digest == second.digest
+
+
+def test_another_seed_gives_another_history() -> None:
+    with simulated():
+        assert play("again:0").digest != play("again:1").digest
+
+
+@pytest.mark.parametrize("mutant", MUTANTS, ids=[mutant.name.replace(" ", "_") for mutant in MUTANTS])
+def test_a_planted_fault_is_found(mutant: Mutant) -> None:
+    with simulated(mutant.planted):
+        assert any(_finds(mutant, number) for number in range(mutant.first, mutant.first + mutant.within))
+
+
+def _finds(mutant: Mutant, number: int) -> bool:
+    broken = play(f"mutant:{number}", mutant.settings, mutant.layout).broken
+    return broken is not None and broken.startswith(mutant.finds)
+
+
+def test_a_disk_that_fails_while_the_janitor_looks_is_waited_for() -> None:
+    with simulated():
+        assert play("mutant:12", only(Fault.LOST_DISKS)).broken is None
+
+
+def test_nothing_goes_wrong_without_faults() -> None:
+    with simulated():
+        outcome = play("calm", Settings(most=0))
+
+    assert outcome.broken is None
+    assert outcome.faults == []

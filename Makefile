@@ -28,7 +28,7 @@ unit: $(VENV)/.dev ## Tests that need no server
 	$(BIN)/pytest tests/unit -n 2 $(ARGS)
 
 integration: $(VENV)/.dev ## Tests of each part with real servers
-	$(BIN)/pytest tests/integration -n 3 $(ARGS)
+	$(BIN)/pytest tests/integration -n 4 $(ARGS)
 
 e2e: $(VENV)/.dev ## The whole road in processes of its own, and its faults
 	$(BIN)/pytest tests/e2e -n 2 $(ARGS)

@@ -93,9 +93,8 @@ class Actor:
                     for chunk in _chunks(several)
                 ]
         except ExceptionGroup as failures:
-            raise failures.exceptions[
-                0
-            ] from failures  # whoever calls looks for a kind, which a group has not
+            first = failures.exceptions[0]  # whoever calls looks for a kind, which a group has not
+            raise first from failures
         return Cleared(
             tuple(one for task in tasks for one in task.result().gone),
             tuple(one for task in tasks for one in task.result().refused),

@@ -44,6 +44,9 @@ async def change(scene: Scene, told: Told) -> None:
         originals = {one: (root / file.path).read_bytes() for one, file in files.items()}
         for one, file in files.items():
             _change(scene, root / file.path, one)
+            if one is not Change.RENAMED and told is Told.NOTHING:
+                # Looked at before it is packaged: it may be archived and cleared soon after.
+                _is_now(root / file.path, file)
         scene.did(
             f"files are {', '.join(one.value for one in files)} after the scan; told: {told.name.lower()}"
         )
@@ -52,8 +55,6 @@ async def change(scene: Scene, told: Told) -> None:
         if one is Change.RENAMED or told is not Told.NOTHING:
             _away(root / file.path).unlink(missing_ok=True)
             place(root, file.path, originals[one], file.mtime_ns)
-        else:
-            _is_now(root / file.path, file)
     scene.did("each was told; what had to be mended is mended")
 
 

@@ -20,6 +20,8 @@ from nats.aio.client import Client
 
 from benchmarks.figures import Figure
 from contracts.problems import Problem
+from contracts.subjects import lease_bucket
+from libs.bus.leases import Leases
 from libs.bus.stored import StoredMessage
 from libs.embedded.nats import EmbeddedNats
 from libs.embedded.postgres import EmbeddedPostgres
@@ -76,7 +78,9 @@ async def unexpected(message: StoredMessage, problem: Problem) -> None:
 
 
 async def projected(nc: Client, dsn: str, last: dict[str, int]) -> tuple[float, int]:
-    projector = Projector(nc, dsn, [LogStream(name) for name in last], unexpected)
+    await nc.jetstream().create_key_value(bucket=lease_bucket("benchmark"))
+    lease = Leases(nc, site="benchmark", instance="benchmark").of("projector.tables")
+    projector = Projector(nc, dsn, [LogStream(name) for name in last], unexpected, lease=lease)
     begun = time.perf_counter()
     running = asyncio.create_task(projector.run())
     async with asyncio.timeout(600), OpsDbReader.open(dsn) as reader:

@@ -8,6 +8,7 @@ Invariants:
        come out the same: a column is written by events of one stream, or merged by a policy for which order
        does not matter (`projection.policies`).
     2. Positions are stored in the transaction of the effects that they stand for.
-    3. One projector writes: it holds an advisory lock of PostgreSQL on the connection that it writes with.
+    3. One projector writes: it holds an advisory lock of PostgreSQL on the connection that it writes with. Who takes
+       it from a predecessor ends that one's session: a paused projector that wakes has none to write with.
     4. Every instant in a row comes from the log, none from a clock of the database.
 """

@@ -6,7 +6,6 @@ transaction: what was taken back is folded again. The tables are never inconsist
 """
 
 import asyncio
-import hashlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Literal, Self
@@ -15,6 +14,7 @@ import asyncpg
 
 from libs.errors import Retriable
 from libs.opsdb.connecting import quoted, unavailable_as_retriable
+from libs.opsdb.locking import Session, end_holder, holder_of, lock_key, try_lock
 from libs.opsdb.projection.applying import Applied, Batch, apply, positions
 
 _SESSION = {
@@ -71,7 +71,25 @@ class OpsDbWriter:
             Retriable: ``opsdb_unavailable``.
         """
         with unavailable_as_retriable():
-            return bool(await self._connection.fetchval("SELECT pg_try_advisory_lock($1)", self._lock))
+            return await try_lock(self._connection, self._lock)
+
+    async def holder(self) -> Session | None:
+        """Which session is the one writer; None if none is at this moment.
+
+        Raises:
+            Retriable: ``opsdb_unavailable``.
+        """
+        with unavailable_as_retriable():
+            return await holder_of(self._connection, self._lock)
+
+    async def end(self, holder: Session) -> None:
+        """Take the right from a session, if it still has it: nothing of what it has under way is committed.
+
+        Raises:
+            Retriable: ``opsdb_unavailable``.
+        """
+        with unavailable_as_retriable():
+            await end_holder(self._connection, self._lock, holder)
 
     async def positions(self) -> dict[str, int]:
         """The last applied sequence of each stream.
@@ -125,9 +143,3 @@ async def stored_positions(connection: asyncpg.Connection) -> dict[str, int]:
             f"the ops-db has no tables yet: {error}",
             "Run `chasqui provision` for this site; the projector begins by itself afterwards.",
         ) from error
-
-
-def lock_key(schema: str, holder: str = "projector") -> int:
-    """The advisory lock that one holder of a kind takes for a schema; PostgreSQL keeps those of databases apart."""
-    digest = hashlib.sha256(f"chasqui {holder} {schema}".encode()).digest()
-    return int.from_bytes(digest[:8], "big", signed=True)

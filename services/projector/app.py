@@ -25,6 +25,7 @@ async def compose(runtime: Runtime) -> AsyncIterator[None]:
         place.opsdb_writer_dsn(),
         heard(place),
         buried_in(bus.letters),
+        lease=runtime.lease("tables"),
     )
     with sparing_the_collector():
         async with background(projector.run()):

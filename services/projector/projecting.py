@@ -1,4 +1,9 @@
-"""From the streams into the tables, for as long as the process lives."""
+"""From the streams into the tables, for as long as the process lives.
+
+The lease says whose turn it is, and the lock on the writing session is the fence: whoever has the lease takes the lock
+by ending the session that still holds it (of a projector that is paused, or whose machine was lost). What that one had
+under way is rolled back with its positions, and nothing it sends when it wakes arrives anywhere.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -9,6 +14,7 @@ from enum import StrEnum
 from nats.aio.client import Client
 
 from contracts.problems import Problem
+from libs.bus.leases import Lease
 from libs.bus.reading import read_batches
 from libs.bus.stored import StoredMessage
 from libs.errors import Retriable
@@ -32,7 +38,9 @@ _SLICE = 64
 _DECODED_AHEAD = 32
 """Runs of messages waiting for the transaction before theirs; a run is what one wake-up of the reader brought."""
 
-_STANDBY_S = 0.5
+_LOOK_S = 0.05
+_GRACE_S = 0.5
+"""An orderly predecessor's session ends by itself within this time."""
 _RETRY_S = 1.0
 
 
@@ -42,7 +50,7 @@ class Activity(StrEnum):
     WAITING = "waiting"
     """For PostgreSQL."""
     STANDBY = "standby"
-    """Another projector writes; this one takes over when that one is gone."""
+    """Another projector has the lease; this one takes over when that one is gone, or shows no sign of life."""
     PROJECTING = "projecting"
     """It writes."""
 
@@ -86,6 +94,7 @@ class Projector:
         streams: All streams that the tables are folded from.
         on_unreadable: Told of each message that is no event or cannot be stored, before the position moves
             past it; after a crash it may be told again.
+        lease: Of all projectors of the tables only the one that holds it writes.
         schema: Where the tables are.
         max_batch: Events per transaction at most.
     """
@@ -97,6 +106,7 @@ class Projector:
         streams: Sequence[LogStream],
         on_unreadable: OnUnreadable,
         *,
+        lease: Lease,
         schema: str = "public",
         max_batch: int = MAX_BATCH,
     ) -> None:
@@ -104,26 +114,43 @@ class Projector:
         self._dsn = dsn
         self._streams = tuple(streams)
         self._on_unreadable = on_unreadable
+        self._lease = lease
         self._schema = schema
         self._max_batch = max_batch
         self.progress = Progress()
 
     async def run(self) -> None:
-        """Project until cancelled; over restarts of NATS and PostgreSQL."""
+        """Project until cancelled; over restarts of NATS and PostgreSQL, and after a pause as whoever waits."""
         while True:
+            self.progress.activity = Activity.STANDBY
             try:
-                async with OpsDbWriter.open(self._dsn, schema=self._schema) as writer:
-                    await self._claim(writer)
-                    await self._project(writer)
+                async with self._lease.held():
+                    await self._turn()
             except* Retriable as errors:
                 _log.warning("waiting", reasons=[str(error) for error in errors.exceptions])
-            self.progress.activity = Activity.WAITING
             await asyncio.sleep(_RETRY_S)
 
+    async def _turn(self) -> None:
+        self.progress.activity = Activity.WAITING
+        async with OpsDbWriter.open(self._dsn, schema=self._schema) as writer:
+            await self._claim(writer)
+            await self._project(writer)
+
     async def _claim(self, writer: OpsDbWriter) -> None:
+        tries = 0
         while not await writer.try_claim():
-            self.progress.activity = Activity.STANDBY
-            await asyncio.sleep(_STANDBY_S)
+            tries += 1
+            if tries * _LOOK_S >= _GRACE_S:
+                await self._take_over(writer)
+            await asyncio.sleep(_LOOK_S)
+
+    async def _take_over(self, writer: OpsDbWriter) -> None:
+        predecessor = await writer.holder()
+        # It was seen while the lease was held: that it is not a successor's session.
+        self._lease.check()
+        if predecessor is not None:
+            _log.warning("ending_predecessor", pid=predecessor.pid, since=predecessor.since.isoformat())
+            await writer.end(predecessor)
 
     async def _project(self, writer: OpsDbWriter) -> None:
         positions = await writer.positions()

@@ -20,9 +20,9 @@ REDELIVERY_S = 2.0
 LEASE_S = 3.0
 
 
-def hurried(road: Road) -> Road:
+def hurried(road: Road, *, lease_s: float = LEASE_S) -> Road:
     """The same road, on which work is taken soon from an instance that makes no sign."""
-    claims = ClaimSettings(redelivery=timedelta(seconds=REDELIVERY_S), lease=timedelta(seconds=LEASE_S))
+    claims = ClaimSettings(redelivery=timedelta(seconds=REDELIVERY_S), lease=timedelta(seconds=lease_s))
     deployment = road.telescope.deployment
     sites = {
         name: settings.model_copy(update={"claims": claims}) for name, settings in deployment.sites.items()

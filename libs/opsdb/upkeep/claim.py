@@ -8,7 +8,8 @@ import asyncpg
 
 from libs.errors import Retriable
 from libs.opsdb.connecting import quoted, unavailable_as_retriable
-from libs.opsdb.writer import lock_key, stored_positions
+from libs.opsdb.locking import holder_of, lock_key, try_lock
+from libs.opsdb.writer import stored_positions
 
 _NAME = "chasqui opsdb"
 
@@ -105,11 +106,11 @@ _END_OTHERS = """
 async def _take(connection: asyncpg.Connection, schema: str) -> None:
     with unavailable_as_retriable():
         key = lock_key(schema, "upkeep")
-        if await connection.fetchval("SELECT pg_try_advisory_lock($1)", key):
+        if await try_lock(connection, key):
             return
-        holder = await connection.fetchrow(_HOLDER, key >> 32 & 0xFFFF_FFFF, key & 0xFFFF_FFFF)
+        holder = await holder_of(connection, key)
     who = (
-        f"{holder['application_name'].removeprefix(_NAME).strip()} runs since {holder['backend_start']:%Y-%m-%d %H:%M:%S %Z}"
+        f"{holder.name.removeprefix(_NAME).strip()} runs since {holder.since:%Y-%m-%d %H:%M:%S %Z}"
         if holder
         else "another one ends at this moment"
     )
@@ -118,11 +119,3 @@ async def _take(connection: asyncpg.Connection, schema: str) -> None:
         f"the ops-db is being rebuilt or verified: {who}",
         "Wait for it to end, or end it with Ctrl-C where it runs; whatever it leaves is removed.",
     )
-
-
-_HOLDER = """
-    SELECT COALESCE(a.application_name, '') AS application_name, a.backend_start
-    FROM pg_locks l JOIN pg_stat_activity a USING (pid)
-    WHERE l.locktype = 'advisory' AND l.classid = $1::oid AND l.objid = $2::oid AND l.granted
-      AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
-"""

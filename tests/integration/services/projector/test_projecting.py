@@ -8,6 +8,7 @@ import pytest
 from contracts.registry import REGISTRY
 from contracts.subjects import events_stream
 from libs.bus.burying import DeadLetters
+from libs.bus.leases import Leases
 from libs.opsdb.reader import OpsDbReader
 from libs.opsdb.rebuild import LogStream, compare, rebuild
 from libs.service.running import running
@@ -30,11 +31,13 @@ async def applied(place: Place, last: dict[str, int]) -> None:
 
 
 def projector_at(road: Road, place: Place) -> Projector:
+    client = road.client(place)
     return Projector(
-        road.client(place),
+        client,
         place.opsdb_writer_dsn(),
         heard(place),
-        buried_in(DeadLetters(road.client(place), site=place.site, service="projector")),
+        buried_in(DeadLetters(client, site=place.site, service="projector")),
+        lease=Leases(client, site=place.site, instance="test", lease_s=3.0).of("projector.tables"),
     )
 
 

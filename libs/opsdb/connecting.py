@@ -1,11 +1,17 @@
-"""Reaching PostgreSQL and naming things to it, and telling its absence as a fault that passes."""
+"""Reaching PostgreSQL and naming things to it, and telling its absence as a fault that passes.
+
+What readers need, too: it does without the tables' models, which are slow to import.
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Literal
 
 import asyncpg
 
 from libs.errors import Retriable
+
+Isolation = Literal["read_committed", "repeatable_read"]
 
 AWAY: tuple[type[BaseException], ...] = (
     OSError,
@@ -65,3 +71,8 @@ def unavailable_as_retriable() -> Iterator[None]:
 def quoted(identifier: str) -> str:
     """An identifier as SQL wants it."""
     return '"' + identifier.replace('"', '""') + '"'
+
+
+def applied_channel(schema: str) -> str:
+    """Where each commit tells ``stream:sequence`` for the streams it moved on, one channel per schema."""
+    return f"applied.{schema}"

@@ -8,9 +8,8 @@ from typing import Any, Self, TypeVar
 import asyncpg
 
 from libs.errors import Retriable
-from libs.opsdb.connecting import quoted, unavailable_as_retriable
+from libs.opsdb.connecting import Isolation, quoted, unavailable_as_retriable
 from libs.opsdb.watching import PositionWatch
-from libs.opsdb.writer import Isolation
 
 _PREFETCH = 500
 

@@ -9,8 +9,7 @@ from typing import Self
 import asyncpg
 
 from libs.ending import end
-from libs.opsdb.connecting import FAULTS, is_away
-from libs.opsdb.projection.applying import applied_channel
+from libs.opsdb.connecting import FAULTS, applied_channel, is_away
 from libs.telemetry.logs import logger
 
 _log = logger("opsdb")

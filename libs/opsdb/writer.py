@@ -8,12 +8,12 @@ transaction: what was taken back is folded again. The tables are never inconsist
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Literal, Self
+from typing import Self
 
 import asyncpg
 
 from libs.errors import Retriable
-from libs.opsdb.connecting import quoted, unavailable_as_retriable
+from libs.opsdb.connecting import Isolation, quoted, unavailable_as_retriable
 from libs.opsdb.locking import Session, end_holder, holder_of, lock_key, try_lock
 from libs.opsdb.projection.applying import Applied, Batch, apply, positions
 
@@ -25,8 +25,6 @@ _SESSION = {
     "enable_seqscan": "off",
 }
 _STATEMENTS = 1024
-
-Isolation = Literal["read_committed", "repeatable_read"]
 
 
 class OpsDbWriter:

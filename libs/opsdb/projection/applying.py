@@ -16,12 +16,6 @@ from libs.opsdb.projection.reconciling import conclusions
 from libs.opsdb.projection.statements import Statement, statements_of
 from libs.opsdb.projection.tables import WRITE_ORDER
 
-
-def applied_channel(schema: str) -> str:
-    """Where each commit tells ``stream:sequence`` for the streams it moved on, one channel per schema."""
-    return f"applied.{schema}"
-
-
 UNFOLDABLE: tuple[type[Exception], ...] = (
     asyncpg.DataError,
     asyncpg.IntegrityConstraintViolationError,

@@ -1,22 +1,27 @@
-"""Moving verified files to where they belong, beside others, never over different ones."""
+"""Moving verified files to where they belong, beside others, never over different ones.
 
-import fcntl
+No lock is held meanwhile, which a paused process would hold for ever: a folder is renamed to where nothing is, a file is
+linked to where nothing is, and both need the name that a successor takes away (`libs.storage.partial_trees`).
+"""
+
+import errno
 import hashlib
 import os
 import stat
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from enum import Enum, auto
 from pathlib import Path
 
-from libs.bus.pulse import TURN_S, beat, leave
+from libs.bus.pulse import beat
 from libs.packaging.faults import DestinationConflict
 from libs.packaging.folders import FOLDER_MODE, Missing, Root, is_no_entry, is_wrong_kind
 from libs.packaging.payload import SealedFile
-from libs.packaging.targets import sync_filesystem, sync_folder
+from libs.storage.files import sync_filesystem, sync_folder
 
 _FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _BUFFER_BYTES = 1024 * 1024
+_TAKEN = frozenset({errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR})
+"""What a rename says of a folder that stands there with something in it, or of something that is no folder."""
 
 
 class _Found(Enum):
@@ -35,8 +40,8 @@ class _Found(Enum):
 def place(tree: Path, destination: Path, files: Sequence[SealedFile]) -> tuple[list[str], list[str]]:
     """Moves files from a tree on the same file system into a destination.
 
-    All conflicts are found before the first file moves. Several packages may be placed into one destination
-    at the same time: a lock on the folder above lets them through one by one.
+    All conflicts with what stands there are found before the first file moves. Several packages may be placed into
+    one destination at the same time.
 
     Args:
         tree: Folder that holds exactly these files, verified and synced.
@@ -50,26 +55,26 @@ def place(tree: Path, destination: Path, files: Sequence[SealedFile]) -> tuple[l
         DestinationConflict: Other content stands there.
         OSError: The storage refuses.
     """
-    with _turn(destination.parent):
-        if not os.path.lexists(destination):
-            tree.rename(destination)
-            sync_folder(destination.parent)
-            return [file.path for file in files], []
-        with Root(tree) as source, Root(destination) as target:
-            written, already = _merge(source, target, files)
-        sync_filesystem(destination)
+    if _is_free(tree, destination):
+        sync_folder(destination.parent)
+        return [file.path for file in files], []
+    with Root(tree) as source, Root(destination) as target:
+        written, already = _merge(source, target, files)
+    sync_filesystem(destination)
     return written, already
 
 
-@contextmanager
-def _turn(parent: Path) -> Iterator[None]:
-    handle = os.open(parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+def _is_free(tree: Path, destination: Path) -> bool:
+    """Whether nothing stood there, and the tree has the name now."""
+    if os.path.lexists(destination):
+        return False
     try:
-        with leave(TURN_S):
-            fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(handle)
+        tree.rename(destination)
+    except OSError as error:
+        if error.errno not in _TAKEN:
+            raise
+        return False
+    return True
 
 
 def _merge(source: Root, target: Root, files: Sequence[SealedFile]) -> tuple[list[str], list[str]]:
@@ -78,21 +83,27 @@ def _merge(source: Root, target: Root, files: Sequence[SealedFile]) -> tuple[lis
     conflicts = [path for path, what in found.items() if what is _Found.OTHER]
     if conflicts:
         raise DestinationConflict(conflicts)
-    written = [path for path, what in found.items() if what is _Found.NOTHING]
-    for path in written:
-        _link(source, target, path)
-        beat()
-    return written, [path for path, what in found.items() if what is _Found.SAME]
+    for file in files:
+        if found[file.path] is _Found.NOTHING:
+            found[file.path] = _link(source, target, file, buffer)
+            beat()
+    return [path for path, what in found.items() if what is _Found.NOTHING], [
+        path for path, what in found.items() if what is _Found.SAME
+    ]
 
 
-def _link(source: Root, target: Root, path: str) -> None:
-    from_folder, name = source.parent_of(path)
-    to_folder, _ = target.parent_of(path, Missing.CREATE)
+def _link(source: Root, target: Root, file: SealedFile, buffer: memoryview) -> _Found:
+    """Give a file its name, and say what stood there."""
+    from_folder, name = source.parent_of(file.path)
+    to_folder, _ = target.parent_of(file.path, Missing.CREATE)
     try:
-        # A link, unlike a rename, refuses to replace what a stranger put there since it was looked at.
+        # A link, unlike a rename, refuses to replace what somebody put there since it was looked at.
         os.link(name, name, src_dir_fd=from_folder, dst_dir_fd=to_folder, follow_symlinks=False)
     except FileExistsError as error:
-        raise DestinationConflict([path]) from error
+        if _look(target, file, buffer) is not _Found.SAME:
+            raise DestinationConflict([file.path]) from error
+        return _Found.SAME
+    return _Found.NOTHING
 
 
 def _look(target: Root, file: SealedFile, buffer: memoryview) -> _Found:

@@ -9,7 +9,7 @@ from libs.packaging.faults import CancelSignal, stop_if
 from libs.packaging.lanes import Digest, Lanes, Piece, Ring, add_pieces
 from libs.packaging.payload import PayloadFile
 from libs.packaging.sources import read_into
-from libs.packaging.targets import write_all
+from libs.storage.files import write_all
 from libs.storage.partials import Try
 
 LANES = ("write", "package", "files")

@@ -1,27 +1,27 @@
 """Unpacking: the instrument's files again, byte for byte, with their folders and times.
 
 Files are written and hashed in one pass into a folder beside the destination, since the manifest comes
-last; nothing reaches the destination before everything in the package is proved right.
+last; nothing reaches the destination before everything in the package is proved right. Fenced by
+`libs.storage.partial_trees`: a run that was overtaken puts nothing there, and holds up nobody.
 """
 
-import hashlib
 import os
-import shutil
 from collections.abc import Callable
 from collections.abc import Set as AbstractSet
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from pathlib import Path
 
-from libs.bus.pulse import FLUSH_S, leave
+from libs.bus import fencing
 from libs.errors import UserError
 from libs.packaging.checking import BagCheck
 from libs.packaging.faults import CancelSignal, storage_errors
-from libs.packaging.folders import FOLDER_MODE, Missing, Root
+from libs.packaging.folders import Missing, Root
 from libs.packaging.headers import Header
 from libs.packaging.passing import Readable, follow, package_file
 from libs.packaging.payload import InspectedBag, SealedFile, UnpackedBag
 from libs.packaging.placing import make_destination_parent, place
-from libs.packaging.targets import locked_folder, sync_filesystem, write_all
+from libs.storage.files import sync_filesystem, write_all
+from libs.storage.partial_trees import TreeTry, trying_tree
 
 _FILE_MODE = 0o644
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -40,7 +40,7 @@ def unpack_bag(
     """Unpacks a package's payload after proving all of it; blocks until it is in place and synced.
 
     A repeat finds the files in place and changes nothing. Packages of one observation may be unpacked into
-    one destination at the same time.
+    one destination at the same time. Of several runs with one package and destination, the last one goes on.
 
     Args:
         source: The package, or a stream of it that is read forward once and left open.
@@ -55,7 +55,8 @@ def unpack_bag(
         BagDamaged: The package is not what was sealed, with every problem found.
         DestinationConflict: Other content stands in the destination.
         PackagingCancelled: `cancelled` was set.
-        Retriable: ``disk_full``, ``package_busy``, ``storage_unavailable``, ``source_unavailable``.
+        Overtaken: A later run is at work, or may be.
+        Retriable: ``disk_full``, ``storage_unavailable``, ``source_unavailable``.
         UserError: ``path_not_in_package``: `only` names a file that the package does not have.
     """
     with _stream(source) as stream, storage_errors(destination.parent), ExitStack() as stack:
@@ -69,7 +70,9 @@ def unpack_bag(
             cancelled=cancelled,
         )
         chosen = _chosen(bag, only)
-        written, already = place(tree.sealed(), destination, chosen)
+        sealed = tree.sealed()
+        fencing.check()
+        written, already = place(sealed, destination, chosen)
     return UnpackedBag(destination, bag, tuple(written), tuple(already))
 
 
@@ -91,7 +94,7 @@ def _chosen(bag: InspectedBag, only: AbstractSet[str] | None) -> list[SealedFile
 
 
 class _Tree:
-    """The payload on its way: a folder beside the destination, named after package and destination.
+    """The payload on its way: a folder beside the destination, of this run's own.
 
     Args:
         destination: Where the files are to go.
@@ -103,7 +106,7 @@ class _Tree:
         self._destination = destination
         self._only = only
         self._stack = stack
-        self._path = destination
+        self._attempt: TreeTry | None = None
         self._root: Root | None = None
         self._handle: int | None = None
         self._mtime_ns = 0
@@ -130,33 +133,17 @@ class _Tree:
 
     def sealed(self) -> Path:
         """The folder with the files, synced."""
-        sync_filesystem(self._path)
-        return self._path
+        tree = self._destination.parent if self._attempt is None else self._attempt.tree
+        sync_filesystem(tree)
+        return tree
 
     def _open(self, bag: str) -> Root:
         make_destination_parent(self._destination)
-        work = self._destination.parent / f".{bag}.{_short(self._destination.name)}.partial"
-        self._stack.enter_context(locked_folder(work))
-        self._stack.callback(_remove_tree, work)
-        self._path = work / "payload"
-        if self._path.exists():
-            _remove_tree(self._path)
-        self._path.mkdir()
-        self._path.chmod(FOLDER_MODE)
-        self._root = self._stack.enter_context(Root(self._path))
+        self._attempt = self._stack.enter_context(trying_tree(bag, self._destination))
+        self._root = self._stack.enter_context(Root(self._attempt.tree))
         return self._root
 
     def _close_file(self) -> None:
         if self._handle is not None:
             os.close(self._handle)
             self._handle = None
-
-
-def _remove_tree(folder: Path) -> None:
-    with leave(FLUSH_S):
-        shutil.rmtree(folder)
-
-
-def _short(name: str) -> str:
-    """Tells destinations side by side apart, in few letters, since file names are limited to 255 bytes."""
-    return hashlib.sha256(os.fsencode(name)).hexdigest()[:8]

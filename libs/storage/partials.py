@@ -1,5 +1,7 @@
 """Files that are not yet whole. Each try at one has a file of its own, which its successors end.
 
+`libs.transfer.partial` goes on where an earlier try ended, and `libs.storage.partial_trees` does the same for folders.
+
     .NAME.NONCE.partial            what one try has written
     .NAME.NONCE.partial.journal    what of that is there, where a later try may go on (`libs.transfer`)
 
@@ -26,6 +28,7 @@ import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 
 from libs.bus import fencing
 from libs.bus.fencing import overtaken
@@ -87,25 +90,17 @@ def lock(fd: int) -> bool:
     return True
 
 
-class Try:
-    """One try at a file, its own one open and locked.
+class Attempt:
+    """What a try has of its own, open and locked.
 
     Attributes:
         path: The try's own name.
-        fd: To be written through.
+        fd: What has it.
     """
 
     def __init__(self, path: Path, fd: int) -> None:
         self.path = path
         self.fd = fd
-
-    @classmethod
-    def new(cls, final: Path) -> "Try":
-        """Make and lock an empty file under a name of its own."""
-        path = new_partial(final)
-        fd = os.open(path, os.O_RDWR | _OWN_NAME, _MODE)
-        lock(fd)
-        return cls(path, fd)
 
     def check(self) -> None:
         """Go on only while no successor has ended this try.
@@ -119,6 +114,26 @@ class Try:
             raise overtaken(f"{self.path.name} was taken away") from None
         if not os.path.samestat(named, os.fstat(self.fd)):
             raise overtaken(f"{self.path.name} is another's")
+
+    def discard(self) -> None:
+        """Take the try's own name away."""
+        self.path.unlink(missing_ok=True)
+
+    def close(self) -> None:
+        """Let go of what has it."""
+        os.close(self.fd)
+
+
+class Try(Attempt):
+    """One try at a file, its own one open to be written."""
+
+    @classmethod
+    def new(cls, final: Path) -> "Try":
+        """Make and lock an empty file under a name of its own."""
+        path = new_partial(final)
+        fd = os.open(path, os.O_RDWR | _OWN_NAME, _MODE)
+        lock(fd)
+        return cls(path, fd)
 
     def publish(self, final: Path, replacing: FileFacts | None = None) -> None:
         """Sync the file and give it its final name.
@@ -143,14 +158,6 @@ class Try:
         self.path.unlink(missing_ok=True)
         sync_folder(final.parent)
 
-    def discard(self) -> None:
-        """Take the try's own name away."""
-        self.path.unlink(missing_ok=True)
-
-    def close(self) -> None:
-        """Let go of the file."""
-        os.close(self.fd)
-
 
 @contextmanager
 def trying(final: Path) -> Iterator[Try]:
@@ -161,7 +168,20 @@ def trying(final: Path) -> Iterator[Try]:
     """
     fencing.check()
     end_tries(final)
-    attempt = Try.new(final)
+    with under_way(Try.new(final)) as attempt:
+        yield attempt
+
+
+A = TypeVar("A", bound=Attempt)
+
+
+@contextmanager
+def under_way(attempt: A) -> Iterator[A]:
+    """Go on with a try that was just begun, if that may be, and take away what it has at the end.
+
+    Raises:
+        Overtaken: A successor may be, or is, at the same work. Whatever else went wrong then says nothing.
+    """
     try:
         fencing.check()
         yield attempt

@@ -15,11 +15,13 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from uuid import UUID
 
+from libs.storage.partial_trees import tree_tries_among
+
 STAGING = "staging"
 GOING = ".deleting"
 """Ends the name of a folder that is being deleted."""
 LEFTOVER_S = 600.0
-"""Unpacking that was killed leaves a folder ``.….partial``, taken over by the next try; an old one has none."""
+"""Unpacking that was killed leaves a folder ``.….partial``, which the next try ends; an old one has none."""
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -38,13 +40,17 @@ def jobs_on_disk(root: Path) -> list[UUID]:
 def remove(root: Path, job_id: UUID) -> None:
     """Delete a job's folder and everything in it; one that is gone is deleted already.
 
-    It loses its name first: whoever looks finds it whole or not at all, also if this is killed.
+    It loses its name first: whoever looks finds it whole or not at all, also if this is killed. So do all tries to
+    unpack into it: who was paused over one brings nothing back.
 
     Raises:
         OSError: The system refuses, or a link stands where a folder should.
     """
     with _staging(root) as handle:
-        if handle is None or not _is_folder(handle, str(job_id)):
+        if handle is None:
+            return
+        _end_tries(handle, str(job_id))
+        if not _is_folder(handle, str(job_id)):
             return
         aside = f".{job_id}{GOING}"
         _remove_tree(handle, aside)
@@ -68,6 +74,14 @@ def remove_leftovers(root: Path, older_than_s: float = LEFTOVER_S) -> int:
             elif name.startswith(".") and name.endswith(GOING):
                 removed += _remove_tree(handle, name)
     return removed
+
+
+def _end_tries(parent: int, job: str) -> None:
+    for name in tree_tries_among(_names(parent), job):
+        aside = f"{name}{GOING}"
+        with suppress(FileNotFoundError):
+            os.rename(name, aside, src_dir_fd=parent, dst_dir_fd=parent)
+            _remove_tree(parent, aside)
 
 
 def _is_folder(parent: int, name: str) -> bool:

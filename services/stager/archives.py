@@ -7,7 +7,7 @@ from libs.errors import ChasquiError, Permanent, Retriable
 from libs.packaging import BagDamaged
 from libs.sites.models import Deployment
 
-HERE = frozenset({"disk_full", "package_busy", "storage_unavailable", "out_of_handles", "cancelled"})
+HERE = frozenset({"disk_full", "storage_unavailable", "out_of_handles", "cancelled"})
 """Codes of faults of the PROCESSING location: another archive copy cannot help."""
 
 

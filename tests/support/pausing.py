@@ -59,12 +59,21 @@ async def rest_of_the_road(road: Road, *without: str) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def instance(
-    road: Road, place: Place, service: str, folder: Path
+    road: Road, place: Place, service: str, folder: Path, *, stops_at: str = ""
 ) -> AsyncIterator[asyncio.subprocess.Process]:
     """One instance of a service in a process of its own; instances of one test have folders of their own."""
     await asyncio.to_thread(folder.mkdir)
-    async with process_of(road, place, service, folder) as process:
+    async with process_of(road, place, service, folder, stops_at=stops_at) as process:
         yield process
+
+
+async def stopped(road: Road, process: asyncio.subprocess.Process) -> None:
+    """Wait until a process stands still where it was to stop itself."""
+
+    def stands() -> bool:
+        return Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
+
+    await road.eventually(stands, within_s=60, what="its standstill")
 
 
 async def said(road: Road, place: Place) -> Counter[str]:

@@ -17,13 +17,30 @@ from tests.support.road import Road
 ROOT = Path(__file__).parents[2]
 
 _MAIN = """
-import asyncio, os, sys
+import asyncio, functools, importlib, os, signal, sys, time
 from pathlib import Path
 from commands.services import load
 from libs.service.running import run
 from libs.service.service import Place
 from libs.sites.credentials import Credentials
 from libs.sites.models import Deployment
+
+def stop_at(where):
+    module, _, names = where.partition(":")
+    *owners, name = names.split(".")
+    owner = functools.reduce(getattr, owners, importlib.import_module(module))
+    function = getattr(owner, name)
+    calls = []
+
+    @functools.wraps(function)
+    def stopping(*args, **kwargs):
+        calls.append(None)
+        if len(calls) == 1:
+            os.kill(os.getpid(), signal.SIGSTOP)
+            time.sleep(0.05)  # this thread may run a little before all of them stand still
+        return function(*args, **kwargs)
+
+    setattr(owner, name, stopping)
 
 site, service, deployment, state = sys.argv[1:]
 place = Place(
@@ -32,15 +49,27 @@ place = Place(
     Credentials.from_environment(os.environ),
     Path(state),
 )
-asyncio.run(run(load(service), place, graceful_s=float(os.environ["GRACEFUL_S"])))
+loaded = load(service)
+if os.environ["STOP_AT"]:
+    stop_at(os.environ["STOP_AT"])
+asyncio.run(run(loaded, place, graceful_s=float(os.environ["GRACEFUL_S"])))
 """
 
 
 @asynccontextmanager
 async def process_of(
-    road: Road, place: Place, service: str, folder: Path, *, graceful_s: float = 5.0
+    road: Road, place: Place, service: str, folder: Path, *, graceful_s: float = 5.0, stops_at: str = ""
 ) -> AsyncIterator[asyncio.subprocess.Process]:
-    """Run a service in a process while the block lasts; it is killed at the end if it still lives."""
+    """Run a service in a process while the block lasts; it is killed at the end if it still lives.
+
+    Args:
+        road: Of the test.
+        place: Where it runs.
+        service: Its name.
+        folder: For a file of its own.
+        graceful_s: How long a stop waits for what is in hand.
+        stops_at: ``module:function`` or ``module:Class.method``: where it stops itself with SIGSTOP, the first time.
+    """
     await provision_consumers(
         road.client(place),
         site=place.site,
@@ -53,7 +82,7 @@ async def process_of(
         sys.executable,
         *("-c", _MAIN, place.site, service, str(deployment), str(place.state)),
         cwd=ROOT,
-        env={**os.environ, **_secrets(place.credentials), "GRACEFUL_S": str(graceful_s)},
+        env={**os.environ, **_secrets(place.credentials), "GRACEFUL_S": str(graceful_s), "STOP_AT": stops_at},
     )
     try:
         yield process

@@ -1,6 +1,7 @@
 """Unpacking: the same tree again, once, beside others, and nothing but verified files."""
 
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -12,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from libs.bus.fencing import Overtaken, overtaken, working_by
 from libs.errors import Retriable, UserError
 from libs.packaging import (
     BagDamaged,
@@ -19,7 +21,9 @@ from libs.packaging import (
     PackagingCancelled,
     PayloadFile,
     SealedBag,
+    UnpackedBag,
     inspect_bag,
+    placing,
     sealed_size,
     unpack_bag,
     write_bag,
@@ -203,14 +207,96 @@ def test_packages_of_one_observation_meet_in_one_tree(tmp_path: Path, out: Path)
     assert alone(out)
 
 
-def test_two_runs_do_not_unpack_one_package_into_one_place_at_once(bag: SealedBag, out: Path) -> None:
-    def second(done: int) -> None:
-        if done == bag.size:
-            with pytest.raises(Retriable, match="package_busy"):
-                unpack_bag(bag.path, out)
+def test_of_two_runs_with_one_package_and_place_the_last_one_goes_on(bag: SealedBag, out: Path) -> None:
+    done: list[UnpackedBag] = []
 
-    unpack_bag(bag.path, out, progress=second)
+    def second(passed: int) -> None:
+        if passed == bag.size:
+            done.append(unpack_bag(bag.path, out))
+
+    with pytest.raises(Overtaken):
+        unpack_bag(bag.path, out, progress=second)
+    assert set(done[0].written) == set(TREE)
     assert seen(out) == TREE
+    assert alone(out)
+
+
+@pytest.mark.parametrize("stage", ["writing", "placing"])
+def test_who_was_overtaken_and_cleared_brings_nothing_back(
+    bag: SealedBag, out: Path, monkeypatch: pytest.MonkeyPatch, stage: str
+) -> None:
+    """Asleep while its successor unpacks, and the janitor clears."""
+    asleep = 0
+
+    def overtaken_now(*_: object) -> None:
+        nonlocal asleep
+        asleep += 1
+        if asleep == 1:
+            unpack_bag(bag.path, out)
+            shutil.rmtree(out)
+            out.mkdir()
+
+    def run() -> None:
+        if stage == "writing":
+            unpack_bag(bag.path, out, progress=overtaken_now)
+        else:
+            out.mkdir(parents=True)
+            monkeypatch.setattr(placing, "beat", overtaken_now)
+            unpack_bag(bag.path, out)
+
+    with pytest.raises(Overtaken):
+        run()
+    assert asleep
+    assert seen(out) == {}
+    assert alone(out)
+
+
+def test_whose_claim_has_lapsed_puts_nothing_in_its_place(bag: SealedBag, out: Path) -> None:
+    """A job may be given up without a successor that would have ended the try."""
+
+    class Lapsing:
+        lapsed = False
+
+        def check(self) -> None:
+            if self.lapsed:
+                raise overtaken("the claim has lapsed")
+
+        def lose(self) -> None:
+            self.lapsed = True
+
+    claim = Lapsing()
+
+    def lapse_at_the_end(passed: int) -> None:
+        claim.lapsed = passed == bag.size
+
+    with working_by(claim), pytest.raises(Overtaken):
+        unpack_bag(bag.path, out, progress=lapse_at_the_end)
+    assert list(out.parent.iterdir()) == []
+
+
+def test_who_is_paused_while_it_places_its_files_holds_nobody_up(
+    bag: SealedBag, out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two packages come into one place: each file stands once, and a file that both have is no conflict."""
+    (same, content), *_ = TREE.items()
+    other = seal(tmp_path, {"other.fits": (b"O", 1), same: content}, "other")
+    turns = 0
+    met: list[UnpackedBag] = []
+
+    def meet() -> None:
+        nonlocal turns
+        turns += 1
+        if turns == len(TREE):  # all others were looked at, and found not to be there
+            met.append(unpack_bag(other.path, out))
+
+    out.mkdir(parents=True)
+    with monkeypatch.context() as patched:
+        patched.setattr(placing, "beat", meet)
+        first = unpack_bag(bag.path, out)
+    assert set(met[0].written) == {"other.fits", same}
+    assert first.already_there == (same,)
+    assert seen(out) == {**TREE, "other.fits": (b"O", 1)}
+    assert alone(out)
 
 
 def test_a_leftover_of_a_killed_run_is_cleared(bag: SealedBag, out: Path, tmp_path: Path) -> None:

@@ -5,6 +5,8 @@ from uuid import uuid4
 
 import pytest
 
+from libs.bus.fencing import Overtaken
+from libs.storage.partial_trees import TreeTry
 from services.janitor.folders import job_folder, jobs_on_disk, remove, remove_leftovers
 
 
@@ -18,6 +20,25 @@ def test_a_job_goes_with_everything_in_it_and_nothing_else(tmp_path: Path) -> No
     remove(tmp_path, job)
     assert jobs_on_disk(tmp_path) == [other]
     assert (tmp_path / job_folder(other) / "camera" / "a.fits").is_file()
+
+
+def test_with_a_job_go_all_tries_to_unpack_into_its_folder(tmp_path: Path) -> None:
+    job, other = uuid4(), uuid4()
+    for one in (job, other):
+        (tmp_path / job_folder(one)).mkdir(parents=True)
+    paused, another = (TreeTry.new("package", tmp_path / job_folder(one)) for one in (job, other))
+    (paused.tree / "a.fits").write_bytes(b"x")
+    remove(tmp_path, job)
+    with pytest.raises(Overtaken):
+        paused.check()
+    with pytest.raises(FileNotFoundError):
+        paused.tree.rename(tmp_path / job_folder(job))
+    another.check()
+    left = {path.name for path in (tmp_path / "staging").iterdir()}
+    assert left == {str(other), another.path.name}
+    remove(tmp_path, job)
+    for attempt in (paused, another):
+        attempt.close()
 
 
 def test_links_of_users_are_removed_and_not_followed(tmp_path: Path) -> None:

@@ -50,7 +50,7 @@ def test_whole_copies_of_active_archives_come_first_by_priority() -> None:
         (AWAY, True),
         (Retriable("source_unavailable", "broke off", "again"), True),
         (Retriable("disk_full", "full", "free"), False),
-        (Retriable("package_busy", "busy", "wait"), False),
+        (Retriable("storage_unavailable", "away", "wait"), False),
         (Retriable("cancelled", "stopped", "again"), False),
         (DestinationConflict(["a"]), False),
         (UserError("path_not_in_package", "no", "no"), False),

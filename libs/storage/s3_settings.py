@@ -2,10 +2,12 @@
 
 from contextlib import AbstractAsyncContextManager
 from enum import StrEnum
+from functools import cache
 from typing import TYPE_CHECKING
 
 from aiobotocore.config import AioConfig
 from aiobotocore.session import get_session
+from botocore.loaders import Loader, create_loader
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from libs.storage.s3_patience import PatientSession, telling_retries
@@ -79,6 +81,7 @@ def make_client(settings: S3Settings) -> "AbstractAsyncContextManager[S3Client]"
         http_session_cls=PatientSession,
     )
     session = get_session()
+    session.register_component("data_loader", _service_models())
     session.register("needs-retry.s3", telling_retries(settings.endpoint, settings.attempts))
     return session.create_client(
         "s3",
@@ -88,3 +91,9 @@ def make_client(settings: S3Settings) -> "AbstractAsyncContextManager[S3Client]"
         aws_secret_access_key=settings.secret_key.get_secret_value(),
         config=config,
     )
+
+
+@cache
+def _service_models() -> Loader:
+    """The botocore descriptions of S3, parsed once a process: that takes longer than most requests."""
+    return create_loader()

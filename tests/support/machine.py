@@ -32,9 +32,9 @@ INSTRUMENT = "sky-camera"
 
 
 def chasqui(*words: str, **options: Any) -> "subprocess.Popen[str]":
-    """Start the command line in a process group of its own."""
+    """Start the command line in a session of its own, which ends when this process does, even by kill -9."""
     return subprocess.Popen(
-        [sys.executable, "-m", "commands.main", *words],
+        [sys.executable, "-m", "tests.support.tied", str(os.getpid()), "commands.main", *words],
         cwd=ROOT,
         text=True,
         start_new_session=True,

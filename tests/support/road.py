@@ -315,7 +315,7 @@ async def _databases(servers: TestServers, deployment: Deployment) -> None:
             for attempt in range(20):
                 try:
                     await admin.execute(
-                        f"CREATE DATABASE {database_of(site)} TEMPLATE {TEMPLATE} OWNER {WRITER}"
+                        f"CREATE DATABASE {database_of(site)} TEMPLATE {TEMPLATE} OWNER {WRITER} STRATEGY FILE_COPY"
                     )
                     break
                 except asyncpg.ObjectInUseError:

@@ -82,7 +82,8 @@ def test_who_wakes_in_the_middle_of_its_end_and_writes_on_leaves_nothing(
     attempt = TreeTry.new("bag", tmp_path / "job")
     (attempt.tree / "deep").mkdir()
     awake = os.open(attempt.tree / "deep", os.O_RDONLY)
-    rmdir, written = os.rmdir, []
+    rmdir = os.rmdir
+    written: list[str] = []
 
     def written_to_at_the_last_moment(path: str, *, dir_fd: int | None = None) -> None:
         if len(written) < 3:

@@ -78,9 +78,9 @@ def _show_progress(tally: Tally) -> None:
 
 def _sum_up(tally: Tally, seconds: float) -> None:
     rate = 60.0 * tally.histories / seconds
-    each = 1000.0 * tally.cpu_s / tally.histories
+    alone = 60.0 * tally.histories / tally.cpu_s
     print(
-        f"{tally.histories} histories in {seconds:.1f} s: {rate:.0f} a minute, {each:.0f} ms of a processor each; "
+        f"{tally.histories} histories in {seconds:.1f} s: {rate:.0f} a minute, {alone:.0f} a minute of one processor; "
         f"{tally.steps} steps, {tally.points} places to be killed at, {tally.simulated_s / 3600:.1f} simulated hours"
     )
     print("faults: " + ", ".join(f"{kind} {tally.faults[kind]}" for kind in Fault))

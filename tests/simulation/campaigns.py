@@ -2,12 +2,10 @@
 
 import gc
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import islice
 from multiprocessing import get_context
 from time import perf_counter, process_time
 
@@ -16,8 +14,8 @@ from tests.simulation.history import Outcome, play
 from tests.simulation.seams import simulated
 from tests.simulation.sites import Layout
 
-TOGETHER = 25
-"""Histories that a process is given at a time, and whose remains are swept up together."""
+TOGETHER = 40
+"""Histories that a process plays before it ends, at most."""
 
 
 @dataclass
@@ -67,32 +65,31 @@ class Tally:
         self.events.update(other.events)
 
 
-def seeds_of(seed: str, count: int) -> Iterator[str]:
+def seeds_of(seed: str, count: int) -> list[str]:
     """The seeds of a campaign's histories."""
-    return (f"{seed}:{number}" for number in range(count))
+    return [f"{seed}:{number}" for number in range(count)]
 
 
 def play_all(seeds: Iterable[str], settings: Settings | None = None, layout: Layout | None = None) -> Tally:
     """Play histories in this process, whatever they break."""
-    cpu, tally = process_time(), Tally()
-    with simulated(), _sweeping_at_once() as sweep:
-        for number, seed in enumerate(seeds, start=1):
-            tally.count(play(seed, settings, layout))
-            if number % TOGETHER == 0:
-                sweep()
-    tally.cpu_s = process_time() - cpu
+    tally = Tally()
+    with simulated(), never_collecting():
+        _play_into(tally, seeds, settings, layout)
     return tally
 
 
 def play_beside(
-    seeds: Iterable[str],
+    seeds: Sequence[str],
     settings: Settings,
     layout: Layout | None = None,
     *,
     jobs: int,
-    heard: Callable[[Tally], None],
+    heard: Callable[[Tally], None] = lambda _: None,
 ) -> Tally:
-    """Play histories on several processors.
+    """Play histories on several processors: the outcome is the same for any number of them.
+
+    Each lot is played by a process of its own, forked from one in which everything is imported and was used once;
+    it ends without having cleared up what its histories left behind.
 
     Args:
         seeds: Of the histories.
@@ -102,12 +99,28 @@ def play_beside(
         heard: Told of all that was played so far, now and then.
     """
     tally = Tally()
-    with ProcessPoolExecutor(jobs, mp_context=get_context("fork")) as pool:
-        work = partial(play_all, settings=settings, layout=layout)
-        for part in pool.map(work, _in_lots(seeds)):
-            tally.add(part)
-            heard(tally)
+    with simulated(), never_collecting():
+        _play_into(Tally(), ["warm:0", "warm:1"], Settings(most=0), Layout.RELAY)
+        gc.freeze()
+        with get_context("fork").Pool(jobs, maxtasksperchild=1) as pool:
+            work = partial(_play_lot, settings=settings, layout=layout)
+            for part in pool.imap(work, _in_lots(seeds, jobs)):
+                tally.add(part)
+                heard(tally)
     return tally
+
+
+def _play_lot(seeds: Sequence[str], settings: Settings, layout: Layout | None) -> Tally:
+    tally = Tally()
+    _play_into(tally, seeds, settings, layout)
+    return tally
+
+
+def _play_into(tally: Tally, seeds: Iterable[str], settings: Settings | None, layout: Layout | None) -> None:
+    began = process_time()
+    for seed in seeds:
+        tally.count(play(seed, settings, layout))
+    tally.cpu_s += process_time() - began
 
 
 def timed(work: Callable[[], Tally]) -> tuple[Tally, float]:
@@ -117,21 +130,18 @@ def timed(work: Callable[[], Tally]) -> tuple[Tally, float]:
     return tally, perf_counter() - began
 
 
-def _in_lots(seeds: Iterable[str]) -> Iterator[list[str]]:
-    left = iter(seeds)
-    while lot := list(islice(left, TOGETHER)):
-        yield lot
+def _in_lots(seeds: Sequence[str], jobs: int) -> Iterator[Sequence[str]]:
+    size = max(1, min(TOGETHER, len(seeds) // (4 * jobs)))
+    return (seeds[first : first + size] for first in range(0, len(seeds), size))
 
 
 @contextmanager
-def _sweeping_at_once() -> Iterator[Callable[[], object]]:
-    """Let the collector not look again and again through what a history still needs."""
-    gc.collect()
-    gc.freeze()
+def never_collecting() -> Iterator[None]:
+    """Let the collector not look again and again through what a history still needs, nor through what it leaves."""
+    was_enabled = gc.isenabled()
     gc.disable()
     try:
-        yield gc.collect
+        yield
     finally:
-        gc.enable()
-        gc.unfreeze()
-        gc.collect()
+        if was_enabled:
+            gc.enable()

@@ -124,6 +124,7 @@ class Chaos:
     Attributes:
         happened: What did.
         calm: Once true, nothing more goes wrong.
+        kill_at: The number of the one point that was chosen for a kill; None for none.
         slow: Whether a trip may be slow at all.
         lurking: Whether a process may be killed or stopped at all.
     """
@@ -132,6 +133,7 @@ class Chaos:
         self.chance = random.Random(f"{seed}:chaos")
         self.happened: list[Happened] = []
         self.calm = False
+        self.kill_at = settings.kill_at
         self._settings = settings
         self._count = 0
         self._rates: dict[Fault, float] = {}
@@ -155,12 +157,14 @@ class Chaos:
         """Whether the history has a kind of fault at all."""
         return fault in self._present
 
+    def tempts(self, fault: Fault) -> bool:
+        """Whether chance wants a fault on this occasion; `counts` says whether it happens."""
+        rate = self._rates.get(fault)
+        return rate is not None and not self.calm and self.chance.random() < rate
+
     def strikes(self, fault: Fault, now: float, what: str) -> bool:
         """Whether a fault happens on this occasion."""
-        rate = self._rates.get(fault)
-        if rate is None or self.calm or self.chance.random() >= rate:
-            return False
-        return self.counts(fault, now, what)
+        return self.tempts(fault) and self.counts(fault, now, what)
 
     def counts(self, fault: Fault, now: float, what: str) -> bool:
         """Number a fault; whether it happens, or is spared."""
@@ -169,7 +173,3 @@ class Chaos:
             return False
         self.happened.append(Happened(self._count, now, fault, what))
         return True
-
-    def kills_at(self, point: int) -> bool:
-        """Whether this very point was chosen for a kill."""
-        return point == self._settings.kill_at

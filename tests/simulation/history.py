@@ -6,6 +6,7 @@ import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from enum import Enum
 from itertools import islice
 from random import Random
 
@@ -27,8 +28,37 @@ from tests.simulation.world import Step, World
 CALM_S = 3600.0
 """So long after the last fault everything must be in a terminal state."""
 
-LOOK_EVERY_S = 5.0
+LOOK_EVERY_S = 4.0
 SHOWN = 40
+
+
+class Size(Enum):
+    """How much happens in a history: most of what can go wrong needs little, and little is played sooner."""
+
+    SMALL = "small"
+    """One observation, in a short storm."""
+    LARGE = "large"
+    """Several, and instances that compete."""
+
+    @property
+    def observations(self) -> tuple[int, ...]:
+        """Numbers of observations, each as likely as the others."""
+        return (1,) if self is Size.SMALL else (1, 1, 2, 3)
+
+    @property
+    def files(self) -> tuple[int, ...]:
+        """Numbers of files in an observation."""
+        return (1, 1, 2) if self is Size.SMALL else (1, 2, 2, 3)
+
+    @property
+    def instances(self) -> tuple[int, ...]:
+        """Numbers of instances of the services that may compete."""
+        return (1,) if self is Size.SMALL else (1, 2, 2)
+
+    @property
+    def storm_s(self) -> float:
+        """Seconds in which something may go wrong, at most."""
+        return 30.0 if self is Size.SMALL else 70.0
 
 
 @dataclass
@@ -100,13 +130,14 @@ class History:
 
     def __init__(self, seed: str, settings: Settings, layout: Layout | None = None) -> None:
         chance = Random(f"{seed}:history")
-        drawn = chance.choice(list(Layout))
+        [drawn] = chance.choices(list(Layout), [layout.share for layout in Layout])
         self.world = World(seed, layout or drawn, settings)
         self.truth = Truth()
-        self.operator = Operator(self.world, instances=chance.choice((1, 1, 2)))
-        self.storm_s = 10.0 + chance.random() * 70.0
+        size = chance.choice((Size.SMALL, Size.SMALL, Size.LARGE))
+        self.operator = Operator(self.world, instances=chance.choice(size.instances))
+        self.storm_s = 8.0 + chance.random() * size.storm_s
         self.outages = Outages(self.world, self.truth, self.storm_s)
-        self.instrument = Instrument(self.world, self.operator, self.truth)
+        self.instrument = Instrument(self.world, self.operator, self.truth, size.observations, size.files)
         self.scientist = Scientist(self.world, self.truth)
         self.inspector = Inspector(self.world, self.truth)
         self.ending = Ending(self.world, self.truth, self.inspector)

@@ -196,7 +196,7 @@ MUTANTS = (
         finds="5",
         settings=only(Fault.BIT_ROT),
         peers=2,
-        first=5,
+        first=3,
     ),
     Mutant(
         "a checksum ignores the names of files",
@@ -207,6 +207,7 @@ MUTANTS = (
         finds="5",
         settings=only(Fault.BIT_ROT),
         peers=3,
+        first=8,
     ),
     Mutant(
         "damaged arrivals are kept for ever",
@@ -215,7 +216,7 @@ MUTANTS = (
         settings=only(Fault.BIT_ROT),
         layout=Layout.PLAIN,
         peers=4,
-        first=3,
+        first=5,
     ),
     Mutant(
         "folders of staging jobs are kept for ever",
@@ -224,6 +225,7 @@ MUTANTS = (
         settings=SMOOTH,
         layout=Layout.ALONE,
         peers=4,
+        first=1,
     ),
     Mutant(
         "a message is dropped after three failures",
@@ -231,6 +233,7 @@ MUTANTS = (
         finds="6",
         settings=only(Fault.OPSDB_OUTAGES, Fault.LOST_DISKS),
         peers=6,
+        first=4,
     ),
     Mutant(
         "a message that cannot be read is acknowledged",
@@ -238,12 +241,14 @@ MUTANTS = (
         finds="6",
         settings=only(Fault.POISON),
         peers=6,
+        first=3,
     ),
     Mutant(
         "a claim has no end",
         {"tests.simulation.bus.server.consumer": _claimed_for_ever},
         finds="7",
         peers=7,
+        first=1,
     ),
     Mutant(
         "a lease stays with a dead process",
@@ -252,11 +257,13 @@ MUTANTS = (
         settings=only(Fault.KILLS),
         layout=Layout.ALONE,
         peers=7,
+        first=4,
     ),
     Mutant(
         "a message is acknowledged before its events are stored",
         {"libs.bus.settling.SettlingMiddleware.consume_scope": _acknowledged_first},
         finds="1",
+        first=1,
     ),
     Mutant(
         "an event that is said again has another id",
@@ -268,9 +275,10 @@ MUTANTS = (
         "decisions are stored without a look at what was decided meanwhile",
         {"libs.bus.guard.Guard.publish": _unguarded},
         finds="2",
-        settings=only(Fault.KILLS, Fault.PAUSES, Fault.LOST_ACKS),
+        settings=only(Fault.SLOWNESS, Fault.LOST_ACKS),
+        layout=Layout.PLAIN,
         within=100,
-        first=25,
+        first=38,
     ),
     Mutant(
         "one archive copy is enough where two are wanted",
@@ -286,7 +294,7 @@ MUTANTS = (
         settings=only(Fault.BIT_ROT),
         layout=Layout.RELAY,
         within=100,
-        first=8,
+        first=19,
     ),
     Mutant(
         "a projector at rest does not notice that its database has lost commits",
@@ -294,7 +302,7 @@ MUTANTS = (
         finds="something never comes to its end",
         settings=only(Fault.OPSDB_OUTAGES),
         within=100,
-        first=34,
+        first=15,
     ),
     Mutant(
         "a filing that is heard again late takes its correction back",
@@ -305,7 +313,7 @@ MUTANTS = (
         finds="something never comes to its end",
         settings=only(Fault.RESTLESS_FILES, Fault.LOST_ACKS),
         within=100,
-        first=18,
+        first=17,
     ),
 )
 """Each must be found; see tests/unit/simulation/test_simulation.py."""

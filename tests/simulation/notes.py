@@ -28,17 +28,17 @@ class Notes:
     def __init__(self) -> None:
         self.last: Event | None = None
         self.first_of_last: Event | None = None
-        self.id_of_last: UUID | None = None
-        self.id_before: UUID | None = None
+        self.id_of_last: str | None = None
+        self.id_before: str | None = None
         self.proven: list[tuple[str, Tar]] = []
         self.arrivals: dict[UUID, tuple[MovedPackage, ...]] = {}
         self.damaged_on_the_way: set[str] = set()
-        self._events: dict[tuple[str, UUID], Event] = {}
+        self._events: dict[tuple[str, str], Event] = {}
         self._said: set[tuple[type[Event], object]] = set()
         self._once: dict[tuple[str, object], object] = {}
         self._sealed: dict[str, Tar] = {}
         self._bad: set[tuple[str, str]] = set()
-        self._ids: dict[tuple[str, Identity], UUID] = {}
+        self._ids: dict[tuple[str, Identity], str] = {}
 
     def take(self, step: Step) -> None:
         """Remember what a step says."""
@@ -58,7 +58,7 @@ class Notes:
         told = message.headers.get("ce-id")
         if event is None or told is None:
             return
-        key = (message.stream, UUID(told))
+        key = (message.stream, told)
         self.last = event
         self.id_of_last = key[1]
         self.first_of_last = self._events.get(key)

@@ -24,7 +24,10 @@ from contracts.registry import Registry
 from libs.breakers.shared import Breakers
 from libs.bus.holders import ProcessId
 from libs.bus.leases import Leases, may_take
+from libs.bus.stored import StoredMessage
 from libs.errors import Retriable
+from libs.opsdb.decoding import happening_of
+from libs.opsdb.projection.applying import Happening
 from libs.service.hindsight import Hindsight
 from libs.service.resting import Patience
 from libs.storage.deletion import Deleted, EmptiedFolders
@@ -161,6 +164,19 @@ def remembered(read: Callable[[Registry, str, bytes], Event]) -> Callable[[Regis
     return lru_cache(maxsize=50_000)(read)
 
 
+def remembered_happening(read: Callable[[StoredMessage], Happening]) -> Callable[[StoredMessage], Happening]:
+    """As `libs.opsdb.decoding.happening_of`, which reads the same message once, at whatever site."""
+
+    def happening_of(message: StoredMessage) -> Happening:
+        known, place = world().happenings, (message.stream, message.sequence)
+        found = known.get(place)
+        if found is None:
+            found = known[place] = read(message)
+        return found
+
+    return happening_of
+
+
 class NoNotices:
     """Stands in for `services.scanner.notices.Notices`: a file system that tells nobody anything."""
 
@@ -284,8 +300,9 @@ SEAMS: dict[str, Any] = {
     "libs.bus.leases.secrets": SimulatedSecrets,
     # What is read again and again
     "contracts.registry.Registry.read": remembered(Registry.read),
+    "libs.opsdb.decoding.happening_of": remembered_happening(happening_of),
     # PostgreSQL and the log behind the projector
-    "services.projector.projecting._STANDBY_S": 3.0,
+    "services.projector.projecting._STANDBY_S": 9.0,
     "services.projector.projecting.OpsDbWriter": SimulatedWriter,
     "services.projector.projecting.read_batches": read_batches,
     "services.projector.app.sparing_the_collector": nullcontext,
@@ -313,7 +330,7 @@ SEAMS: dict[str, Any] = {
     "libs.storage.files.sync_folder": lambda _folder: None,
     "services.verifier.clearing.sweep": sweep,
     # How often things are looked at: seldom enough for a history to be short, often enough to happen in it.
-    "services.bundler.app.period": lambda _longest_wait_s: 8.0,
+    "services.bundler.app.period": lambda _longest_wait_s: 12.0,
     "services.janitor.app.SWEEP_EVERY_S": 15.0,
     "services.stager.app.LOOK_EVERY_S": 15.0,
     "services.verifier.app.EVERY_S": 30.0,

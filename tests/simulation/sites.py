@@ -47,6 +47,11 @@ class Layout(Enum):
     ALONE = "alone"
     """The instruments stand where the archive is: nothing travels."""
 
+    @property
+    def share(self) -> int:
+        """How often it is drawn, beside the others: what is played quickly is played often."""
+        return {Layout.PLAIN: 3, Layout.ALONE: 4}.get(self, 2)
+
 
 @dataclass(frozen=True, slots=True)
 class SimulatedPlace(Place):

@@ -1,13 +1,13 @@
 """The world of one history: its clock, its servers and disks, and what is seen of every change."""
 
 import asyncio
-import math
 import random
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from math import log
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from libs.opsdb.projection.applying import Batch
+from libs.opsdb.projection.applying import Happening
 from libs.opsdb.projection.coalescing import Coalesced
 from libs.sites.models import Deployment, DiskLocation, S3Location
 from tests.simulation.bus.consumers import Settled
@@ -17,7 +17,7 @@ from tests.simulation.bus.streams import Answer, Stream
 from tests.simulation.chaos import Chaos, Fault, Settings
 from tests.simulation.kernel.loop import CURRENT, SimulatedLoop
 from tests.simulation.kernel.processes import Process, Stopped
-from tests.simulation.opsdb.database import Database
+from tests.simulation.opsdb.database import Commit, Database
 from tests.simulation.opsdb.tables import Tables
 from tests.simulation.sites import Layout, deployment_of
 from tests.simulation.storage.archive import Archive
@@ -64,6 +64,7 @@ class World:
         self.layout = layout
         self.deployment: Deployment = deployment_of(layout)
         self.chance = random.Random(f"{seed}:schedule")
+        self._random = self.chance.random
         self.chaos = Chaos(seed, settings)
         self.loop = SimulatedLoop(self.chance)
         self.points = 0
@@ -76,8 +77,9 @@ class World:
         self.cut: set[str] = set()
         self.remembers_commits = self.chaos.has(Fault.OPSDB_OUTAGES)
         sites = tuple(self.deployment.sites)
-        self.servers = {site: Server(site, sites, self.loop.time, self.loop.call_later) for site in sites}
+        self.servers = {site: Server(site, sites, self.loop.time, self.outside) for site in sites}
         self.mirrors = Mirrors(self.servers, self.joined, self._over_the_link, self.some)
+        self.happenings: dict[tuple[str, int], Happening] = {}
         self.merged_before: dict[tuple[str, int], Coalesced] = {}
         self.databases = {site: Database(site, self.empty_tables()) for site in sites}
         self.disks: dict[str, Disk] = {}
@@ -113,7 +115,7 @@ class World:
         """How long a trip takes; now and then longer than a claim lasts."""
         if self.chaos.slow and self.chaos.strikes(Fault.SLOWNESS, self.loop.now, "a slow trip"):
             return 3.0 + 30.0 * self.chaos.chance.random()
-        return -TYPICAL_S * math.log(1.0 - self.chance.random())
+        return -TYPICAL_S * log(1.0 - self._random())
 
     def some(self, most: int) -> int:
         """At least one, at most so many."""
@@ -121,9 +123,20 @@ class World:
 
     async def trip(self, where: str) -> None:
         """Go to a server or disk; the process may be killed, or stopped for a while, before it gets there."""
-        CURRENT.get().require_life()
+        process = CURRENT.get()
+        if not process.alive:
+            raise Stopped(process.name)
         await self.loop.rest(self.latency())
-        await self.spot(where)
+        if process is self.loop.outside:
+            return
+        if not process.alive:
+            raise Stopped(process.name)
+        self.points += 1
+        if self.chaos.lurking:
+            self._lurk(process, where)
+            if process.paused:
+                await asyncio.sleep(0)
+                process.require_life()
 
     async def arrived(self, where: str) -> None:
         """What was to be done there is done; the process may be killed before it knows."""
@@ -145,16 +158,18 @@ class World:
             return
         process.require_life()
         self.points += 1
-        if not self.chaos.lurking:
-            return
-        now = self.loop.now
-        if self.chaos.kills_at(self.points) or self.chaos.strikes(
-            Fault.KILLS, now, f"{process.name}: {where}"
+        if self.chaos.lurking:
+            self._lurk(process, where)
+
+    def _lurk(self, process: Process, where: str) -> None:
+        now, chaos = self.loop.now, self.chaos
+        if self.points == chaos.kill_at or (
+            chaos.tempts(Fault.KILLS) and chaos.counts(Fault.KILLS, now, f"{process.name}: {where}")
         ):
             self.kill(process, where)
             raise Stopped(where)
-        if self.chaos.strikes(Fault.PAUSES, now, f"{process.name}: {where}"):
-            self.pause(process, 2.0 + 50.0 * self.chaos.chance.random(), where)
+        if chaos.tempts(Fault.PAUSES) and chaos.counts(Fault.PAUSES, now, f"{process.name}: {where}"):
+            self.pause(process, 2.0 + 50.0 * chaos.chance.random(), where)
 
     def kill(self, process: Process, where: str) -> None:
         """End a process between two instructions."""
@@ -253,15 +268,10 @@ class World:
         if message.consumer.acknowledge(message.sequence, how):
             self.tell("settle", str(message), how.value, what=message)
 
-    def committed(self, database: Database, batch: Batch) -> None:
+    def committed(self, commit: Commit) -> None:
         """A batch is in the tables."""
-        self.tell(
-            "commit",
-            database.site,
-            len(batch.happenings),
-            *sorted(batch.positions.items()),
-            what=(database, batch),
-        )
+        batch = commit.batch
+        self.tell("commit", commit.site, len(batch.happenings), *sorted(batch.positions.items()), what=commit)
 
     def taken_back(self, database: Database) -> None:
         """A database has lost its last commits."""

@@ -4,6 +4,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
+from functools import lru_cache
 from typing import Protocol
 
 from nats.js.api import ConsumerConfig
@@ -51,6 +52,12 @@ class Worker(Protocol):
         """Send it a message; it may not arrive."""
 
 
+@lru_cache(maxsize=20_000)
+def hears(filters: tuple[str, ...], subject: str) -> bool:
+    """Whether any of the filters matches a subject."""
+    return any(matches(pattern, subject) for pattern in filters)
+
+
 Alarm = Callable[[float, Callable[[], None]], object]
 """Calls something at a time."""
 
@@ -81,15 +88,11 @@ class Consumer:
     def __post_init__(self) -> None:
         self.filters = tuple(self.config.filter_subjects or [])
         self.ack_wait = float(self.config.ack_wait or 0.0)
-        self._wanted: dict[str, bool] = {}
         self.stream.listeners.append(self._heard)
 
     def hears(self, subject: str) -> bool:
         """Whether it is meant for messages with this subject."""
-        known = self._wanted.get(subject)
-        if known is None:
-            known = self._wanted[subject] = any(matches(pattern, subject) for pattern in self.filters)
-        return known
+        return hears(self.filters, subject)
 
     def add(self, worker: Worker) -> None:
         """Somebody begins to ask."""
@@ -124,8 +127,9 @@ class Consumer:
         for sequence, pending in self.pending.items():
             if pending.due <= now:
                 return self.stream.messages[sequence - 1]
-        while self.following <= self.stream.last_sequence:
-            message = self.stream.messages[self.following - 1]
+        messages = self.stream.messages
+        while self.following <= len(messages):
+            message = messages[self.following - 1]
             self.following += 1
             if self.hears(message.subject):
                 return message
@@ -165,7 +169,10 @@ class Consumer:
     @property
     def idle(self) -> bool:
         """Whether everything it is meant for is over."""
+        if self.pending:
+            return False
         messages = self.stream.messages
-        while self.following <= len(messages) and not self.hears(messages[self.following - 1].subject):
+        end = len(messages)
+        while self.following <= end and not self.hears(messages[self.following - 1].subject):
             self.following += 1
-        return not self.pending and self.following > len(messages)
+        return self.following > end

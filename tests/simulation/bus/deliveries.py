@@ -4,6 +4,7 @@ import inspect
 from collections.abc import Sequence
 from contextvars import copy_context
 from datetime import UTC, datetime
+from functools import cache
 from types import SimpleNamespace
 from typing import Any
 
@@ -115,7 +116,7 @@ class SimulatedWorker:
         self._world = bus.world
         self._consumer = consumer
         self._handler = handler
-        self._takes_delivery = "delivery" in inspect.signature(handler).parameters
+        self._takes_delivery = _takes_delivery(getattr(handler, "__func__", handler))
         attempts = AttemptsBook(bus.client, site=bus.site)
         self._settlement = Settlement(
             Verdicts(bus.client, subscription, given_up, bus.publisher, bus.letters, attempts, bus.pauses)
@@ -140,7 +141,9 @@ class SimulatedWorker:
 
     def _arrive(self, message: SimulatedMessage) -> None:
         if self._process.alive:
-            self._world.tell("deliver", str(message), message.metadata.num_delivered, self._process.name)
+            self._world.tell(
+                "deliver", str(message), message.metadata.num_delivered, self._process.name, what=message
+            )
             self._world.loop.create_task(self._handle(message))
 
     async def _handle(self, message: SimulatedMessage) -> None:
@@ -171,6 +174,11 @@ class SimulatedWorker:
             raise
         message.causes = events
         return events
+
+
+@cache
+def _takes_delivery(handler: Handler) -> bool:
+    return "delivery" in inspect.signature(handler).parameters
 
 
 def unplanned(error: BaseException) -> bool:

@@ -20,18 +20,17 @@ async def read_batches(
 ) -> AsyncGenerator[list[StoredMessage], None]:
     """Everything in a stream from a sequence on, in order, in batches of any size."""
     following = start
+    log = nc.server.streams[stream]
     while True:
+        if log.last_sequence < following:
+            arrived = asyncio.get_running_loop().create_future()
+            log.readers.append(arrived)
+            await arrived
         await world().trip(f"read {stream}")
-        log = nc.server.streams[stream]
         if not nc.server.up:
             await asyncio.sleep(RETRY_S)
             continue
         waiting = log.last_sequence - following + 1
-        if waiting <= 0:
-            arrived = asyncio.get_running_loop().create_future()
-            log.readers.append(arrived)
-            await arrived
-            continue
         count = world().some(min(waiting, max_batch))
         batch = log.messages[following - 1 : following - 1 + count]
         following += count

@@ -1,45 +1,25 @@
 """What is to be called: as asyncio's handles, with less in them."""
 
-from collections.abc import Callable
-from contextvars import Context
-from typing import Any
+from typing import Any, cast
 
 
-class Ready:
-    """A callback that can run now.
+class Handle(list[Any]):
+    """A callback: when, a number of its own, itself, its arguments, its context.
 
-    Attributes:
-        is_cancelled: Whether nobody wants it any more.
+    A list, because a list is made without running any Python, and sorts by time. One that can run now has no time and
+    no number; one that nobody wants any more has no callback.
     """
 
-    __slots__ = ("args", "callback", "context", "is_cancelled")
-
-    def __init__(self, callback: Callable[..., object], args: tuple[Any, ...], context: Context) -> None:
-        self.callback = callback
-        self.args = args
-        self.context = context
-        self.is_cancelled = False
+    __slots__ = ()
 
     def cancel(self) -> None:
         """As `asyncio.Handle.cancel`."""
-        self.is_cancelled = True
+        self[2] = None
 
     def cancelled(self) -> bool:
         """As `asyncio.Handle.cancelled`."""
-        return self.is_cancelled
-
-
-class Timer(Ready):
-    """A callback that runs at a time."""
-
-    __slots__ = ("at",)
-
-    def __init__(
-        self, at: float, callback: Callable[..., object], args: tuple[Any, ...], context: Context
-    ) -> None:
-        super().__init__(callback, args, context)
-        self.at = at
+        return self[2] is None
 
     def when(self) -> float:
         """As `asyncio.TimerHandle.when`."""
-        return self.at
+        return cast("float", self[0])

@@ -6,15 +6,15 @@ as between real ones.
 """
 
 import asyncio
-import heapq
 import math
 import random
 from asyncio import futures
 from collections.abc import Callable, Coroutine
 from contextvars import Context, ContextVar, copy_context
+from heapq import heappop, heappush
 from typing import Any, TypeVar, TypeVarTuple, Unpack
 
-from tests.simulation.kernel.handles import Ready, Timer
+from tests.simulation.kernel.handles import Handle
 from tests.simulation.kernel.processes import Process, Stopped
 
 T = TypeVar("T")
@@ -69,7 +69,7 @@ class SimulatedLoop(asyncio.BaseEventLoop):
         self.failures: list[tuple[Process, BaseException]] = []
         self._chance = chance.random
         self._most_steps = most_steps
-        self._timers: list[tuple[float, int, Timer]] = []
+        self._timers: list[Handle] = []
         self._runnable: list[Process] = []
         self._numbers = 0
 
@@ -95,20 +95,25 @@ class SimulatedLoop(asyncio.BaseEventLoop):
         """It never is."""
         return False
 
-    def get_debug(self) -> bool:
-        """Debugging would look at real clocks."""
-        return False
+    get_debug = bool  # never; and asked for at every future, so by no Python code
 
     def set_debug(self, enabled: bool) -> None:
         """It stays as it is."""
 
     def call_soon(  # type: ignore[override]  # handles of our own, which do less
         self, callback: Callable[[Unpack[Ts]], object], *args: *Ts, context: Context | None = None
-    ) -> Ready:
+    ) -> Handle:
         """Run it after what the same process has ready."""
-        if context is None:
-            context = copy_context()
-        return self._queue(Ready(callback, args, context))
+        handle = Handle((0.0, 0, callback, args, copy_context() if context is None else context))
+        self._make_ready(handle)
+        return handle
+
+    def _make_ready(self, handle: Handle) -> None:
+        process = handle[4].get(CURRENT, self.outside)
+        waiting = process.ready
+        if not waiting and not process.paused:
+            self._runnable.append(process)
+        waiting.append(handle)
 
     call_soon_threadsafe = call_soon  # type: ignore[assignment]
 
@@ -118,7 +123,7 @@ class SimulatedLoop(asyncio.BaseEventLoop):
         callback: Callable[[Unpack[Ts]], object],
         *args: *Ts,
         context: Context | None = None,
-    ) -> Timer:
+    ) -> Handle:
         """Run it after some time."""
         return self.call_at(self.now + delay if delay > 0.0 else self.now, callback, *args, context=context)
 
@@ -128,19 +133,20 @@ class SimulatedLoop(asyncio.BaseEventLoop):
         callback: Callable[[Unpack[Ts]], object],
         *args: *Ts,
         context: Context | None = None,
-    ) -> Timer:
+    ) -> Handle:
         """Run it at a time."""
         if context is None:
             context = copy_context()
-        timer = Timer(when, callback, args, context)
         self._numbers += 1
-        heapq.heappush(self._timers, (when, self._numbers, timer))
+        timer = Handle((when, self._numbers, callback, args, context))
+        heappush(self._timers, timer)
         return timer
 
     def rest(self, seconds: float) -> asyncio.Future[None]:
         """As `asyncio.sleep`, with less around it."""
-        future: asyncio.Future[None] = self.create_future()
-        self.call_at(self.now + seconds, _WAKE, future, None, context=self.outside_context)
+        future: asyncio.Future[None] = asyncio.Future(loop=self)
+        self._numbers += 1
+        heappush(self._timers, Handle((self.now + seconds, self._numbers, _WAKE, (future, None), None)))
         return future
 
     def create_task(  # type: ignore[override]  # the event loop of a history makes one kind of task only
@@ -200,8 +206,7 @@ class SimulatedLoop(asyncio.BaseEventLoop):
         asyncio._set_running_loop(self)
         try:
             while not self.halted and (self._runnable or self._advance(deadline)):
-                if self._runnable:
-                    self._step()
+                self._run_ready()
         finally:
             asyncio._set_running_loop(None)
 
@@ -210,17 +215,10 @@ class SimulatedLoop(asyncio.BaseEventLoop):
         asyncio._set_running_loop(self)
         try:
             while not done() and (self._runnable or self._advance(math.inf)):
-                if self._runnable:
-                    self._step()
+                self.halted = False  # by what had to be found: it does not keep us from clearing up
+                self._run_ready()
         finally:
             asyncio._set_running_loop(None)
-
-    def _queue(self, ready: Ready) -> Ready:
-        process = ready.context.get(CURRENT, self.outside)
-        process.ready.append(ready)
-        if len(process.ready) == 1 and not process.paused:
-            self._runnable.append(process)
-        return ready
 
     def pause(self, process: Process) -> None:
         """Let a process do nothing until it is resumed."""
@@ -233,45 +231,47 @@ class SimulatedLoop(asyncio.BaseEventLoop):
     def resume(self, process: Process) -> None:
         """Let a paused process go on with what it has ready."""
         process.paused = False
-        process.ready.append(Ready(process.woken, (), self.outside_context))
+        process.ready.append(Handle((0.0, 0, process.woken, (), self.outside_context)))
         self._runnable.append(process)
 
-    def _step(self) -> None:
-        runnable = self._runnable
-        chosen = int(self._chance() * len(runnable)) if len(runnable) > 1 else 0
-        process = runnable[chosen]
-        ready = process.ready.popleft()
-        if not process.ready:
-            runnable[chosen] = runnable[-1]
-            runnable.pop()
-        self.steps += 1
-        if self.steps > self._most_steps:
-            raise Livelock(f"{self.steps} steps and no end at {self.now:.0f} s")
-        if not ready.is_cancelled:
-            try:
-                ready.context.run(ready.callback, *ready.args)
-            except Exception as error:  # noqa: BLE001  of a callback that nobody waits for
-                self._fail(process, error)
+    def _run_ready(self) -> None:
+        """Run what is ready, of one process after the other as chance has it, until time has to pass."""
+        runnable, chance = self._runnable, self._chance
+        while runnable and not self.halted:
+            chosen = int(chance() * len(runnable)) if len(runnable) > 1 else 0
+            process = runnable[chosen]
+            _, _, callback, args, context = process.ready.popleft()
+            if not process.ready:
+                runnable[chosen] = runnable[-1]
+                runnable.pop()
+            self.steps += 1
+            if self.steps > self._most_steps:
+                raise Livelock(f"{self.steps} steps and no end at {self.now:.0f} s")
+            if callback is not None:
+                try:
+                    context.run(callback, *args)
+                except Exception as error:  # noqa: BLE001  of a callback that nobody waits for
+                    self._fail(process, error)
 
     def _advance(self, deadline: float) -> bool:
         """Jump to the next timer; whether there is one before the deadline."""
         timers = self._timers
-        while timers and timers[0][2].is_cancelled:
-            heapq.heappop(timers)
+        while timers and timers[0][2] is None:
+            heappop(timers)
         if not timers or timers[0][0] > deadline:
             self.now = max(self.now, deadline)
             return False
-        self.now = max(self.now, timers[0][0])
-        while timers and timers[0][0] <= self.now:
-            timer = heapq.heappop(timers)[2]
-            if timer.is_cancelled:
-                continue
-            if timer.callback is _WAKE:
-                _WAKE(
-                    *timer.args
-                )  # whoever sleeps is ready now: no need to have that said by another callback
-            else:
-                self._queue(timer)
+        now = timers[0][0]
+        if now > self.now:
+            self.now = now
+        else:
+            now = self.now
+        while timers and timers[0][0] <= now:
+            timer = heappop(timers)
+            if timer[2] is _WAKE:
+                _WAKE(*timer[3])  # whoever sleeps is ready now: no need to have that said by another callback
+            elif timer[2] is not None:
+                self._make_ready(timer)
         return True
 
 

@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-from tests.simulation.kernel.handles import Ready
+from tests.simulation.kernel.handles import Handle
 
 
 class Stopped(asyncio.CancelledError):
@@ -35,7 +35,7 @@ class Process:
         self.pause = pause
         self.alive = True
         self.paused = False
-        self.ready: deque[Ready] = deque()
+        self.ready: deque[Handle] = deque()
         self.tasks: dict[asyncio.Task[Any], None] = {}
         self.slept_since: float | None = None
         self.woken: Callable[[], None] = lambda: None

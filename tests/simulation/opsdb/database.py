@@ -49,8 +49,9 @@ class Database:
         """Apply a batch and wake those who wait for it."""
         if world().remembers_commits:
             self.before.append(self.tables.snapshot())
+        before = self.tables.snapshot() if len(batch.happenings) > 1 else None
         applied = self.tables.apply(batch)
-        world().committed(self, batch)
+        world().committed(Commit(self.site, self.tables, batch, before))
         still = []
         for stream, sequence, arrived in self.waiting:
             if self.tables.position(stream) < sequence:
@@ -71,6 +72,21 @@ class Database:
         for _ in range(min(commits, len(self.before))):
             self.tables = self.before.pop()
         world().taken_back(self)
+
+
+@dataclass(frozen=True)
+class Commit:
+    """A transaction of the projector.
+
+    Attributes:
+        tables: What came out.
+        before: What was there, of a batch of several events.
+    """
+
+    site: str
+    tables: Tables
+    batch: Batch
+    before: Tables | None
 
 
 class SimulatedReader:

@@ -1,9 +1,10 @@
 """Tables in memory, and the changes of a batch written into them as PostgreSQL writes the statements of it."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache, partial
+from typing import NamedTuple
 from uuid import UUID
 
 from contracts.states import FileState, PackageState, PreviewState
@@ -13,7 +14,14 @@ from libs.opsdb.projection.changes import Key, Values
 from libs.opsdb.projection.coalescing import Coalesced, Guards, Wave, coalesce
 from libs.opsdb.projection.folding import fold
 from libs.opsdb.projection.policies import Policy, Versioned
-from libs.opsdb.projection.tables import RAW_DATA_FILE, WRITE_ORDER, Table
+from libs.opsdb.projection.tables import (
+    BUNDLED_PACKAGE,
+    DATA_TRANSFER,
+    RAW_DATA_FILE,
+    UNFILED_FILE,
+    WRITE_ORDER,
+    Table,
+)
 
 Row = Mapping[str, object]
 Rows = dict[Key, Row]
@@ -28,8 +36,7 @@ _BLANK: Mapping[str, Mapping[str, object]] = {
 _PACKAGE_STATES = list(PackageState)
 
 
-@dataclass(frozen=True)
-class Record:
+class Record(NamedTuple):
     """A row of event_record."""
 
     stream: str
@@ -52,14 +59,14 @@ class Tables:
         records: In the order in which they were made.
         positions: By stream, the last sequence applied, and the time of the last event up to there.
         known: Ids of events and their streams.
-        touched: Rows that the last batch named or changed.
+        touched: Rows that were named or changed since the last batch began; singly folded events gather theirs.
         merged_before: What single events come to; shared by all tables of a history, for every site applies them.
     """
 
     rows: dict[str, Rows] = field(default_factory=lambda: {table.name: {} for table in WRITE_ORDER})
     records: list[Record] = field(default_factory=list)
     positions: dict[str, tuple[int, datetime | None]] = field(default_factory=dict)
-    known: set[tuple[UUID, str]] = field(default_factory=set)
+    known: set[tuple[int, str]] = field(default_factory=set)
     touched: set[tuple[str, Key]] = field(default_factory=set)
     merged_before: dict[tuple[str, int], Coalesced] = field(default_factory=dict)
 
@@ -79,9 +86,12 @@ class Tables:
 
     def apply(self, batch: Batch) -> Applied:
         """As `libs.opsdb.projection.applying.apply`: all of it, or nothing."""
+        self.touched = set()
+        if len(batch.happenings) == 1 and len(batch.positions) == 1:
+            return self._apply_one(batch.happenings[0], batch)
         happenings = [h for h in batch.happenings if h.sequence > self.position(h.stream)]
         news = [h for h in happenings if self._record(h)]
-        written = self.write(self._coalesced(news))
+        written = self.write(coalesce(change for h in news for change in fold(h.envelope, h.event)))
         times = {h.stream: h.envelope.time for h in batch.happenings}
         for stream, sequence in batch.positions.items():
             if sequence > self.position(stream):
@@ -89,21 +99,36 @@ class Tables:
                 self.positions[stream] = (sequence, times.get(stream) or before)
         return Applied(len(happenings), len(happenings) - len(news), written)
 
-    def _coalesced(self, news: Sequence[Happening]) -> Coalesced:
-        if len(news) != 1:
-            return coalesce(change for h in news for change in fold(h.envelope, h.event))
-        [one] = news
-        known = self.merged_before.get((one.stream, one.sequence))
+    def _apply_one(self, happening: Happening, batch: Batch) -> Applied:
+        stream = happening.stream
+        if happening.sequence <= self.position(stream):
+            return Applied(0, 0, 0)
+        self.positions[stream] = (batch.positions[stream], happening.envelope.time)
+        if not self._record(happening):
+            return Applied(1, 1, 0)
+        return Applied(1, 0, self.write(self._folded(happening)))
+
+    def _folded(self, one: Happening) -> Coalesced:
+        """What an event comes to by itself: the same at every site."""
+        place = (one.stream, one.sequence)
+        known = self.merged_before.get(place)
         if known is None:
-            known = self.merged_before[one.stream, one.sequence] = coalesce(fold(one.envelope, one.event))
+            known = self.merged_before[place] = coalesce(fold(one.envelope, one.event))
         return known
+
+    def fold_one(self, happening: Happening) -> None:
+        """Apply an event by itself, wherever in its stream it stands; what it touches is added to `touched`."""
+        if self._record(happening):
+            self.write(self._folded(happening))
+            self.positions[happening.stream] = (happening.sequence, happening.envelope.time)
 
     def _record(self, happening: Happening) -> bool:
         """Make an event's record; whether it is no repeat."""
         told = happening.envelope
-        if (told.id, happening.stream) in self.known:
+        name = (told.id.int, happening.stream)
+        if name in self.known:
             return False
-        self.known.add((told.id, happening.stream))
+        self.known.add(name)
         self.records.append(
             Record(
                 happening.stream, happening.sequence, told.id, told.type, told.about, told.site,
@@ -115,8 +140,8 @@ class Tables:
     def write(self, coalesced: Coalesced) -> int:
         """Write merged changes and what follows from them; returns how many rows were named."""
         count = 0
-        self.touched = set()
-        for table in WRITE_ORDER:
+        tables = WRITE_ORDER if len(coalesced) > 1 else coalesced
+        for table in tables:
             if table in coalesced:
                 for wave in coalesced[table].waves:
                     count += self._write_wave(table, wave)
@@ -124,15 +149,17 @@ class Tables:
         return count
 
     def _write_wave(self, table: Table, wave: Wave) -> int:
-        rows = self.rows[table.name]
+        name = table.name
+        rows, rules, touched, guards = self.rows[name], _rules(table), self.touched, wave.guards
         for key, values in wave.rows.items():
-            self.touched.add((table.name, key))
+            touched.add((name, key))
             there = rows.get(key)
             if there is None:
-                named = dict(zip(table.key, key, strict=True))
-                rows[key] = {**_BLANK[table.name], **named, **values}
+                rows[key] = {**_BLANK[name], **dict(zip(table.key, key, strict=True)), **values}
+            elif rules:
+                rows[key] = {**there, **merged(rules, there, values, guards.get(key, ()))}
             else:
-                rows[key] = {**there, **merged(table, there, values, wave.guards.get(key, ()))}
+                rows[key] = {**there, **values}
         if wave.releases and table is RAW_DATA_FILE:
             self._release(set(wave.releases))
         return len(wave.rows)
@@ -145,13 +172,12 @@ class Tables:
 
     def _conclude(self, coalesced: Coalesced) -> None:
         """As `libs.opsdb.projection.reconciling.conclusions`."""
-        named = {table.name: _named(coalesced, table) for table in coalesced}
-        bundles = {key[0] for key, _ in named.get("bundled_package", ())}
-        bundles |= {values["data_transfer_package_id"] for _, values in named.get("data_transfer", ())}
-        if bundles:
+        if BUNDLED_PACKAGE in coalesced or DATA_TRANSFER in coalesced:
+            bundles = {key[0] for key, _ in _named(coalesced, BUNDLED_PACKAGE)}
+            bundles |= {values["data_transfer_package_id"] for _, values in _named(coalesced, DATA_TRANSFER)}
             self._transferring(bundles)
-        filed = {key for key, values in named.get("raw_data_file", ()) if "path" in values}
-        if filed or "unfiled_file" in named:
+        filed = any("path" in values for _, values in _named(coalesced, RAW_DATA_FILE))
+        if filed or UNFILED_FILE in coalesced:
             self._filed_after_all()
 
     def _transferring(self, bundles: set[object]) -> None:
@@ -175,7 +201,8 @@ class Tables:
 
 
 def _named(coalesced: Coalesced, table: Table) -> list[tuple[Key, Values]]:
-    return [item for wave in coalesced[table].waves for item in wave.rows.items()]
+    waves = coalesced[table].waves if table in coalesced else ()
+    return [item for wave in waves for item in wave.rows.items()]
 
 
 def _before_transfer(state: object) -> bool:
@@ -184,13 +211,13 @@ def _before_transfer(state: object) -> bool:
     return _PACKAGE_STATES.index(PackageState(str(state))) < _PACKAGE_STATES.index(PackageState.TRANSFERRING)
 
 
-def merged(table: Table, there: Row, comes: Values, guards: Guards) -> dict[str, object]:
+def merged(rules: "Mapping[str, Rule]", there: Row, comes: Values, guards: Guards) -> Mapping[str, object]:
     """What an upsert makes of the named columns of a row that is there: as `statements.upsert_sql` says."""
-    rules = _rules(table)
+    if rules.keys().isdisjoint(comes):
+        return comes
     return {
-        column: rule(there, comes, column, guards) if rule is not None else comes[column]
-        for column in comes
-        if (rule := rules.get(column)) is not _fixed
+        column: rule(there, comes, column, guards) if (rule := rules.get(column)) is not None else value
+        for column, value in comes.items()
     }
 
 
@@ -262,9 +289,9 @@ def _versioned(
 
 
 def fold_singly(tables: Tables, happenings: Iterable[Happening]) -> None:
-    """Apply events one by one, each in a batch of its own."""
+    """Apply events one by one."""
     for happening in happenings:
-        tables.apply(Batch((happening,), {happening.stream: happening.sequence}))
+        tables.fold_one(happening)
 
 
 def differences(one: Tables, other: Tables) -> list[str]:

@@ -1,7 +1,7 @@
 """Instruments: they write files, file them, and do not always keep to what they said."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextvars import copy_context
 from dataclasses import dataclass
 from datetime import timedelta
@@ -83,9 +83,20 @@ class Instrument:
         world: Where.
         operator: Whose filing desks take its requests.
         truth: Where it is written down what it did.
+        observations: Numbers of observations, one of which it makes.
+        files: Numbers of files, of which an observation has one.
     """
 
-    def __init__(self, world: World, operator: Operator, truth: Truth) -> None:
+    def __init__(
+        self,
+        world: World,
+        operator: Operator,
+        truth: Truth,
+        observations: Sequence[int],
+        files: Sequence[int],
+    ) -> None:
+        self._observations = observations
+        self._files = files
         self.truth = truth
         self.busy = 0
         self._world = world
@@ -99,7 +110,7 @@ class Instrument:
 
     def observe(self) -> None:
         """Begin all observations, each at a time of its own."""
-        for number in range(self._chance.choice((1, 1, 1, 2, 3))):
+        for number in range(self._chance.choice(self._observations)):
             begin = self._chance.random() * 25.0 if number else 0.0
             self._begin(partial(self._observation, number), begin)
 
@@ -131,7 +142,7 @@ class Instrument:
             instrument=INSTRUMENT, start_time=EPOCH + timedelta(hours=number), obs_unit=f"unit-{number}"
         )
         unit = start.unit_id()
-        plans = [self._plan(number, n) for n in range(self._chance.choice((1, 1, 2, 2, 3)))]
+        plans = [self._plan(number, n) for n in range(self._chance.choice(self._files))]
         for plan in plans:
             self.truth.files[plan.source_path] = TrueFile(plan.source_path, unit)
         await self._ask(Verb.START, start.model_dump_json().encode())

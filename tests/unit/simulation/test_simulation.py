@@ -1,8 +1,10 @@
 """A short campaign of simulated histories: ``make simulate`` plays long ones; see docs/simulation.md."""
 
+from dataclasses import replace
+
 import pytest
 
-from tests.simulation.campaigns import play_all, seeds_of
+from tests.simulation.campaigns import never_collecting, play_all, play_beside, seeds_of
 from tests.simulation.chaos import Fault, Settings
 from tests.simulation.history import play
 from tests.simulation.mutants import MUTANTS, Mutant, only
@@ -37,9 +39,16 @@ def test_another_seed_gives_another_history() -> None:
         assert play("again:0").digest != play("again:1").digest
 
 
+def test_the_number_of_jobs_changes_nothing() -> None:
+    one, two = (play_beside(seeds_of("jobs", 4), Settings(), jobs=jobs) for jobs in (1, 2))
+
+    assert one.histories == 4
+    assert replace(one, cpu_s=0.0) == replace(two, cpu_s=0.0)
+
+
 @pytest.mark.parametrize("mutant", MUTANTS, ids=[mutant.name.replace(" ", "_") for mutant in MUTANTS])
 def test_a_planted_fault_is_found(mutant: Mutant) -> None:
-    with simulated(mutant.planted):
+    with simulated(mutant.planted), never_collecting():
         assert any(_finds(mutant, number) for number in range(mutant.first, mutant.first + mutant.within))
 
 

@@ -302,7 +302,6 @@ SEAMS: dict[str, Any] = {
     "contracts.registry.Registry.read": remembered(Registry.read),
     "libs.opsdb.decoding.happening_of": remembered_happening(happening_of),
     # PostgreSQL and the log behind the projector
-    "services.projector.projecting._STANDBY_S": 9.0,
     "services.projector.projecting.OpsDbWriter": SimulatedWriter,
     "services.projector.projecting.read_batches": read_batches,
     "services.projector.app.sparing_the_collector": nullcontext,

@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from typing import Any, Self
 
 from libs.errors import Retriable
+from libs.opsdb.locking import Session
 from libs.opsdb.projection.applying import Applied, Batch
 from libs.opsdb.reader import Snapshot
 from tests.simulation.active import world
 from tests.simulation.kernel.loop import CURRENT
-from tests.simulation.kernel.processes import Process
 from tests.simulation.opsdb.answers import Answered, answer
 from tests.simulation.opsdb.queries import ALL
 from tests.simulation.opsdb.tables import Tables
@@ -32,7 +32,8 @@ class Database:
         tables: What is committed.
         before: The tables before each of the last commits.
         up: Whether it answers.
-        writer: The process that holds the right to write.
+        writer: The session that holds the right to write.
+        sessions: How many there have been.
         waiting: Whoever waits for a position: stream, sequence, and what to wake.
         connected: Writers' connections: what tells each of its loss.
     """
@@ -41,7 +42,8 @@ class Database:
     tables: Tables
     before: deque[Tables] = field(default_factory=lambda: deque(maxlen=REMEMBERED))
     up: bool = True
-    writer: Process | None = None
+    writer: "SimulatedWriter | None" = None
+    sessions: int = 0
     waiting: list[tuple[str, int, asyncio.Future[None]]] = field(default_factory=list)
     connected: list[asyncio.Future[None]] = field(default_factory=list)
 
@@ -174,6 +176,8 @@ class SimulatedWriter:
         self._process = CURRENT.get()
         self._lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         database.connected.append(self._lost)
+        database.sessions += 1
+        self.session = Session(database.sessions, world().wall_clock(database.site), self._process.name)
 
     @classmethod
     @asynccontextmanager
@@ -182,15 +186,44 @@ class SimulatedWriter:
         database = world().databases[dsn.removeprefix(SCHEME)]
         await world().trip(f"connect to ops-db {database.site}")
         _require_up(database)
-        yield cls(database)
+        writer = cls(database)
+        try:
+            yield writer
+        finally:
+            writer.leave()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the session lives: it ends with its process and with the server."""
+        return self._process.alive and not self._lost.done()
+
+    def leave(self) -> None:
+        """End the session, and with it the right to write."""
+        if not self._lost.done():
+            self._lost.set_result(None)
+        if self._database.writer is self:
+            self._database.writer = None
 
     async def try_claim(self) -> bool:
-        """As `OpsDbWriter.try_claim`: the right ends with the process or the server."""
+        """As `OpsDbWriter.try_claim`."""
         await self._asked("claim")
         holder = self._database.writer
-        if holder is None or not holder.alive:
-            self._database.writer = holder = self._process
-        return holder is self._process
+        if holder is None or not holder.is_open:
+            self._database.writer = holder = self
+        return holder is self
+
+    async def holder(self) -> Session | None:
+        """As `OpsDbWriter.holder`."""
+        await self._asked("who writes")
+        holder = self._database.writer
+        return holder.session if holder is not None and holder.is_open else None
+
+    async def end(self, holder: Session) -> None:
+        """As `OpsDbWriter.end`."""
+        await self._asked("end a session")
+        writer = self._database.writer
+        if writer is not None and writer.session == holder:
+            writer.leave()
 
     async def positions(self) -> dict[str, int]:
         """As `OpsDbWriter.positions`."""
@@ -204,6 +237,8 @@ class SimulatedWriter:
     async def apply(self, batch: Batch) -> Applied:
         """As `OpsDbWriter.apply`; whether a batch was applied is open if the answer does not come."""
         await self._asked("apply")
+        if self._database.writer is not self:
+            world().surprise("apply", AssertionError(f"{self._process.name} writes without the right to"))
         applied = self._database.commit(batch)
         await world().arrived(f"ops-db {self._database.site} applied")
         _require_up(self._database)

@@ -34,6 +34,12 @@ class Patience:
         pause = self._first_s if settled or not last else min(last * 2, self._longest_s)
         self._until[key] = (self._clock() + pause, pause)
 
+    def wait(self, key: UUID) -> None:
+        """Leave something alone that could not be looked at now: for as long as the last time, and not longer."""
+        _, last = self._until.get(key, (0.0, 0.0))
+        pause = last or self._first_s
+        self._until[key] = (self._clock() + pause, pause)
+
     def forget(self, key: UUID) -> None:
         """It went well: the next pause is a first one again."""
         self._until.pop(key, None)

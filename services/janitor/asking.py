@@ -51,7 +51,7 @@ class Asker:
             return archive
         until, words = self._silent.get(archive.location, (0.0, ""))
         if self._clock() < until:
-            return replace(archive, standing=Standing.UNREACHABLE, found=words)
+            return replace(archive, standing=Standing.SILENT, found=words)
         return await self._answer(package, archive, mode)
 
     async def _answer(self, package: PackageFacts, archive: ArchiveCopy, mode: ProofMode) -> ArchiveCopy:

@@ -22,7 +22,7 @@ from libs.telemetry.logs import logger
 from services.janitor import hold_queries, queries, telling
 from services.janitor.acting import Actor, Grounds, by_location, grouped, ref_of
 from services.janitor.asking import Asker, mode_for
-from services.janitor.facts import BufferCopy, Moment, PackageFacts, Sight, SourceCopy, World
+from services.janitor.facts import BufferCopy, Moment, PackageFacts, Sight, SourceCopy, Standing, World
 from services.janitor.holds import Holds
 from services.janitor.planning import Candidate, Refused, plan
 from services.janitor.premises import Premises
@@ -39,12 +39,14 @@ class Cleaned:
         events: What is to be said of it; that they are about to go was said.
         gone: Bytes that went, by location.
         left: How many copies stay for a reason of their own.
+        unasked: Whether an archive was not asked, as it did not answer for another package.
         away: How many are at locations that are away.
     """
 
     events: tuple[Event, ...] = ()
     gone: Mapping[str, int] = field(default_factory=dict)
     left: int = 0
+    unasked: bool = False
     away: int = 0
 
 
@@ -129,6 +131,7 @@ class Cleaner:
                 tuple(self._told(package_id, decided, cleared.gone, stay)),
                 _bytes_by_location((*cleared.gone, *decided.finished)),
                 len(stay),
+                any(archive.standing is Standing.SILENT for archive in decided.package.archives),
                 away,
             )
 

@@ -11,6 +11,8 @@ from services.janitor.facts import ArchiveCopy, Evidence, Moment, PackageFacts, 
 FUTURE = timedelta(hours=1)
 """A proof that is later than this from now was dated by a clock that was wrong: it counts as none."""
 
+AWAY = frozenset({Standing.UNREACHABLE, Standing.SILENT})
+
 _GOOD = {
     ArchiveEvidence.RECORDED: frozenset({Standing.WHOLE, Standing.READ}),
     ArchiveEvidence.ASKED: frozenset({Standing.WHOLE, Standing.READ}),
@@ -41,7 +43,7 @@ def is_proven(archive: ArchiveCopy, world: World) -> bool:
 
 
 def _is_known(archive: ArchiveCopy) -> bool:
-    bad = {Standing.MISSING, Standing.DAMAGED, Standing.UNREACHABLE}
+    bad = {Standing.MISSING, Standing.DAMAGED, *AWAY}
     return archive.proven_at is not None and archive.damage is None and archive.standing not in bad
 
 
@@ -81,7 +83,7 @@ def _lack(package: PackageFacts, proven: list[ArchiveCopy], world: World) -> Pro
     """The reason that somebody can do something about comes before the bare number."""
     others = [one for one in package.archives if one not in proven and one.proven_at is not None]
     for archive in others:
-        if archive.standing is Standing.UNREACHABLE:
+        if archive.standing in AWAY:
             return refusing.archive_unreachable(package, archive)
     for archive in others:
         if not _is_young(archive, world):

@@ -45,6 +45,8 @@ class Standing(Enum):
     """It is there with another size or checksum, or with none."""
     UNREACHABLE = "unreachable"
     """The archive did not answer, or refused to."""
+    SILENT = "silent"
+    """It was not asked, as it did not answer for another package just now."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import Enum, auto
 from uuid import UUID
 
 from contracts.base import Event
@@ -30,6 +31,18 @@ PACKAGES_AT_ONCE = 50
 """Packages of one location that one sweep clears at most; the next one goes on."""
 
 log = logger("janitor")
+
+
+class Outcome(Enum):
+    """What came of one package or job."""
+
+    SETTLED = auto()
+    """Nothing of it is left that the janitor could do."""
+    STAYS = auto()
+    """Something of it stays for a reason of its own: it is left alone for longer each time."""
+    NOT_ASKED = auto()
+    """An archive did not answer for another one just now. It is not left alone for longer: or one package that is
+    never answered for would keep all that come after it in step with itself."""
 
 
 @dataclass(slots=True)
@@ -120,12 +133,14 @@ class Sweeper:
         return True
 
     async def _clear(self, current: Round, package_id: UUID, pressed: Collection[str]) -> None:
-        async def clean(one: UUID) -> bool:
+        async def clean(one: UUID) -> Outcome:
             cleaned = await self._cleaner.clean(one, pressed=pressed)
             await self._say(cleaned.events)
             # File systems may free what was deleted only later: what went is counted besides.
             current.need -= cleaned.gone.get(current.location, 0)
-            return cleaned.left == 0
+            if cleaned.unasked:
+                return Outcome.NOT_ASKED
+            return Outcome.STAYS if cleaned.left else Outcome.SETTLED
 
         await self._tried(package_id, clean)
 
@@ -153,13 +168,17 @@ class Sweeper:
             one for one in await staged_queries.done_with(self._opsdb, location, on_disk) if one not in tired
         ]
 
-    async def _tried(self, key: UUID, action: Callable[[UUID], Awaitable[bool]]) -> None:
+    async def _tried(self, key: UUID, action: Callable[[UUID], Awaitable[Outcome]]) -> None:
         try:
-            settled = await action(key)
+            outcome = await action(key)
         except ChasquiError as error:
             log.warning("not_cleared", id=str(key), **error.problem.model_dump())
-            settled = False
-        self._patience.rest(key, settled=settled)
+            outcome = Outcome.STAYS
+        match outcome:
+            case Outcome.NOT_ASKED:
+                self._patience.wait(key)
+            case Outcome.SETTLED | Outcome.STAYS:
+                self._patience.rest(key, settled=outcome is Outcome.SETTLED)
 
     async def _say(self, events: Sequence[Event]) -> None:
         """Say what happened, and wait until ops-db knows: the next look would tell of the same copies again."""
@@ -167,7 +186,7 @@ class Sweeper:
         if sequence:
             await self._opsdb.wait_applied(self._stream, sequence)
 
-    async def _empty(self, job_id: UUID) -> bool:
+    async def _empty(self, job_id: UUID) -> Outcome:
         emptied = await self._emptier.empty(job_id)
         await self._say(emptied.events)
-        return emptied.problem is None
+        return Outcome.SETTLED if emptied.problem is None else Outcome.STAYS

@@ -5,7 +5,6 @@ import hashlib
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -30,13 +29,13 @@ from libs.bus.delivery import Delivery
 from libs.opsdb.reader import OpsDbReader
 from libs.service.archives import open_archives
 from libs.service.service import Place
-from libs.sites.credentials import Credentials, access_key, secret_key
 from libs.sites.models import S3Location
 from libs.storage.s3 import S3Store
-from libs.storage.s3_settings import MIB, make_client
+from libs.storage.s3_settings import MIB
 from services.archiver.archiving import Archive
 from services.archiver.fetching import Fetcher
 from services.archiver.repairing import Repairer
+from tests.support.archives import make_bucket, put, with_remote, with_second
 from tests.support.road import Road
 from tests.support.rot import Rot
 from tests.support.scrubbed import archive_of, archived, copy_row, rot, unread, with_archive
@@ -81,14 +80,7 @@ async def is_whole(place: Place, one: PackageArchived) -> bool:
 
 async def overwrite(place: Place, one: PackageArchived, data: bytes, sha256: str | None = None) -> None:
     """Other bytes under the key; they declare the package's own checksum, as a rotten object does."""
-    settings = place.s3(one.location)
-    async with make_client(settings) as client:
-        await client.put_object(
-            Bucket=settings.bucket,
-            Key=one.key,
-            Body=data,
-            Metadata={"sha256": one.package.sha256 if sha256 is None else sha256},
-        )
+    await put(place, one.location, one.key, data, one.package.sha256 if sha256 is None else sha256)
 
 
 def in_buffer(road: Road, one: PackageArchived) -> Path:
@@ -104,41 +96,6 @@ async def clear(road: Road, one: PackageArchived) -> bytes:
     gone = CopyDeleted(location=one.buffer, batch=uuid4(), deleted_at=datetime.now(UTC), copies=(copy,))
     await road.publisher(road.centre, "janitor").publish([gone])
     return data
-
-
-def with_second(road: Road) -> Place:
-    """The centre with two archives."""
-    site = road.centre.site
-    name, first = f"{site}-second", road.centre.settings.locations[f"{site}-archive"]
-    assert isinstance(first, S3Location)
-    second = first.model_copy(update={"bucket": f"second-{site}", "priority": 2})
-    return _joined(road.centre, site, name, second)
-
-
-def with_remote(road: Road) -> Place:
-    """The centre of a deployment whose telescope has an archive, too."""
-    site, archive = road.telescope.site, road.centre.settings.locations[f"{road.centre.site}-archive"]
-    assert isinstance(archive, S3Location)
-    remote = archive.model_copy(update={"bucket": f"remote-{site}"})
-    return _joined(road.centre, site, f"{site}-archive", remote)
-
-
-def _joined(place: Place, site: str, name: str, location: S3Location) -> Place:
-    settings = place.deployment.site(site)
-    more = settings.model_copy(update={"locations": {**settings.locations, name: location}})
-    keys = place.credentials.s3(f"{place.site}-archive")
-    theirs = Credentials({access_key(name): keys.access_key, secret_key(name): keys.secret_key})
-    sites = {**place.deployment.sites, site: more}
-    return replace(
-        place,
-        deployment=place.deployment.model_copy(update={"sites": sites}),
-        credentials=place.credentials.joined(theirs),
-    )
-
-
-async def make_bucket(place: Place, name: str) -> None:
-    async with S3Store(place.s3(name)) as store:
-        await store.ensure_bucket()
 
 
 async def repaired(road: Road, *, place: Place | None = None, count: int = 1) -> list[CopyRepaired]:

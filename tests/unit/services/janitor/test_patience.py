@@ -61,3 +61,19 @@ def test_only_a_proof_is_whole(verdict: Verdict) -> None:
         found = standing_of(answer)
         assert (found in {Standing.WHOLE, Standing.READ}) == (verdict is Verdict.PROVEN)
         assert found is good or verdict is not Verdict.PROVEN
+
+
+def test_what_could_not_be_looked_at_is_left_alone_for_no_longer() -> None:
+    clock = Clock()
+    patience = Patience(clock, first_s=10.0)
+    for _ in range(3):
+        patience.wait(KEY)
+        assert patience.tired_of() == [KEY]
+        clock.now += 10.0
+        assert patience.tired_of() == []
+    patience.rest(KEY, settled=False)
+    clock.now += 10.0
+    assert patience.tired_of() == [KEY]
+    patience.wait(KEY)
+    clock.now += 20.0
+    assert patience.tired_of() == []

@@ -1,12 +1,13 @@
 """Deployments with more archives than one, and what somebody does to an object behind everybody's back."""
 
 from dataclasses import replace
+from typing import ClassVar, Self
 
 from libs.service.service import Place
 from libs.sites.credentials import Credentials, access_key, secret_key
 from libs.sites.models import S3Location
 from libs.storage.s3 import S3Store
-from libs.storage.s3_settings import make_client
+from libs.storage.s3_settings import S3Settings, make_client
 from tests.support.road import Road
 
 
@@ -44,6 +45,27 @@ def joined(place: Place, site: str, name: str, location: S3Location) -> Place:
         deployment=place.deployment.model_copy(update={"sites": sites}),
         credentials=place.credentials.joined(theirs),
     )
+
+
+class TriedOnce(Place):
+    """A place that gives a request to an archive up when it fails for the first time."""
+
+    attempts: ClassVar[int] = 1
+
+    @classmethod
+    def of(cls, place: Place) -> Self:
+        """The place, without patience."""
+        return cls(place.site, place.deployment, place.credentials, place.state)
+
+    def s3(self, location: str) -> S3Settings:
+        """The settings of an archive."""
+        return super().s3(location).model_copy(update={"attempts": self.attempts})
+
+
+class TriedTwice(TriedOnce):
+    """A place that gives a request to an archive up when it fails for the second time."""
+
+    attempts: ClassVar[int] = 2
 
 
 async def make_bucket(place: Place, name: str) -> None:

@@ -6,11 +6,14 @@ import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import pytest
+import structlog
+from structlog.typing import EventDict
 
 from contracts.copies import (
     CopyDeleted,
@@ -35,9 +38,10 @@ from libs.storage.s3_settings import MIB
 from services.archiver.archiving import Archive
 from services.archiver.fetching import Fetcher
 from services.archiver.repairing import Repairer
-from tests.support.archives import make_bucket, put, with_remote, with_second
+from tests.support.archives import TriedOnce, make_bucket, put, with_remote, with_second
 from tests.support.road import Road
 from tests.support.rot import Rot
+from tests.support.s3_proxy import Fault, S3Proxy
 from tests.support.scrubbed import archive_of, archived, copy_row, rot, unread, with_archive
 from tests.support.sealed import buffer_of, flip
 from tests.support.victims import victim
@@ -108,22 +112,30 @@ async def nothing_left(place: Place, one: PackageArchived) -> bool:
         return not [key async for key in store.unfinished()]
 
 
-@pytest.mark.parametrize("size", [9000, 20 * MIB], ids=["in one piece", "in parts"])
-@pytest.mark.parametrize("how", [Rot.FLIPPED, Rot.CUT, Rot.LOST])
-async def test_what_the_scrub_finds_is_written_anew_from_the_buffer(road: Road, how: Rot, size: int) -> None:
+async def test_what_the_scrub_finds_is_written_anew_from_the_buffer(road: Road) -> None:
     """The whole way: the server's own file rots, the scrub reads it, the archiver mends it, the next scrub agrees."""
-    [one] = await archived(road, {"a.fits": os.urandom(size)}, place=unread(road.centre))
-    rot(road, one.key, how)
+    ways = [(how, size) for how in (Rot.FLIPPED, Rot.CUT, Rot.LOST) for size in (9000, 17 * MIB)]
+    contents = [{"a.fits": os.urandom(size)} for _, size in ways]
+    copies = await archived(road, *contents, place=unread(road.centre))
+    for one, (how, _) in zip(copies, ways, strict=True):
+        rot(road, one.key, how)
     async with road.running(road.centre, "projector", "verifier", "archiver"):
-        [event] = await road.wait_for(road.centre, CopyRepaired)
-        [scrubbed] = await road.events_of(road.centre, CopyScrubbed)
-        await road.eventually(lambda: _is_on_record_as_whole(road, one), what="the repair on record")
-    assert scrubbed.problem is not None
-    assert event.cause == scrubbed.event_id(road.centre.site)
-    assert (event.copy_ref, event.repaired_from) == (ref(one), one.buffer)
-    assert event.sha256 == one.package.sha256
-    assert await is_whole(road.centre, one)
-    assert await nothing_left(road.centre, one)
+        events = await road.wait_for(road.centre, CopyRepaired, count=len(ways))
+        for one in copies:
+            await road.eventually(partial(_is_on_record_as_whole, road, one), what="the repair on record")
+    scrubbed = {
+        one.event_id(road.centre.site): one for one in await road.events_of(road.centre, CopyScrubbed)
+    }
+    assert {event.copy_ref: event.repaired_from for event in events} == {
+        ref(one): one.buffer for one in copies
+    }
+    for event in events:
+        cause = scrubbed[event.cause]
+        assert cause.problem is not None
+        assert cause.copy_ref == event.copy_ref
+    for one in copies:
+        assert await is_whole(road.centre, one)
+    assert await nothing_left(road.centre, copies[0])
     assert not await road.letters(road.centre)
     assert not await road.events_of(road.centre, CopyUnrepairable)
 
@@ -220,6 +232,10 @@ async def test_a_person_puts_a_whole_copy_back(road: Road) -> None:
     assert (await copy_row(road, one))["unrepairable_at"] is None
 
 
+def _is_told(told: list[EventDict], event: str, code: str) -> bool:
+    return any(line["event"] == event and line["code"] == code for line in told)
+
+
 async def test_a_source_that_is_away_is_waited_for(road: Road) -> None:
     """Neither the damaged copy nor the one that cannot be asked is given up."""
     place = with_second(road)
@@ -229,8 +245,12 @@ async def test_a_source_that_is_away_is_waited_for(road: Road) -> None:
     await clear(road, first)
     await overwrite(place, first, b"rotten")
     await found(road, first)
-    async with road.running(with_archive(place, second, endpoint="http://127.0.0.1:9"), *MENDING):
-        await asyncio.sleep(3.0)
+    away = TriedOnce.of(with_archive(place, second, endpoint="http://127.0.0.1:9"))
+    with structlog.testing.capture_logs() as told:
+        async with road.running(away, *MENDING):
+            await road.eventually(
+                lambda: _is_told(told, "redelivered", "s3_unreachable"), what="a second try"
+            )
     assert await content(place, first) == b"rotten"
     assert not await road.events_of(road.centre, CopyUnrepairable)
     [event] = await repaired(road, place=place)
@@ -241,8 +261,12 @@ async def test_an_archive_that_is_away_itself_is_waited_for(road: Road) -> None:
     [one] = await archived(road, {"a": b"a" * 9000})
     await overwrite(road.centre, one, b"rotten")
     await found(road, one)
-    async with road.running(with_archive(road.centre, one.location, endpoint="http://127.0.0.1:9"), *MENDING):
-        await asyncio.sleep(2.0)
+    away = TriedOnce.of(with_archive(road.centre, one.location, endpoint="http://127.0.0.1:9"))
+    with structlog.testing.capture_logs() as told:
+        async with road.running(away, *MENDING):
+            await road.eventually(
+                lambda: _is_told(told, "redelivered", "s3_unreachable"), what="a second try"
+            )
     assert not await road.events_of(road.centre, CopyUnrepairable)
     await repaired(road)
     assert await is_whole(road.centre, one)
@@ -320,21 +344,21 @@ async def test_killed_after_it_wrote_it_says_what_it_had_done(road: Road) -> Non
 
 
 async def test_killed_in_the_middle_it_mends_once(road: Road) -> None:
-    [one] = await archived(road, {"a": os.urandom(120 * MIB)})
+    [one] = await archived(road, {"a": os.urandom(17 * MIB)})
     await overwrite(road.centre, one, b"rotten")
     await found(road, one)
-    async with S3Store(road.centre.s3(one.location)) as store, road.running(road.centre, "projector"):
-
-        async def uploading() -> bool:
-            return bool([key async for key in store.unfinished()])
-
-        async with victim(road, road.centre, "archiver") as process:
-            await road.eventually(uploading, what="an upload")
-            process.kill()
-            await asyncio.to_thread(process.join)
-        assert await content(road.centre, one) == b"rotten"
-        async with road.running(road.centre, "archiver"):
-            await road.wait_for(road.centre, CopyRepaired, within_s=60)
+    with S3Proxy(road.servers.s3_endpoint, patience_s=60.0) as proxy:
+        proxy.choice = lambda head: Fault.SILENT if "partNumber=2" in head.target else None
+        behind = with_archive(road.centre, one.location, endpoint=proxy.url)
+        async with road.running(road.centre, "projector"):
+            async with victim(road, behind, "archiver") as process:
+                await road.eventually(lambda: proxy.happened[Fault.SILENT, "PUT"], what="an upload")
+                process.kill()
+                await asyncio.to_thread(process.join)
+            assert await content(road.centre, one) == b"rotten"
+            assert not await nothing_left(road.centre, one)
+            async with road.running(road.centre, "archiver"):
+                await road.wait_for(road.centre, CopyRepaired, within_s=60)
     assert await is_whole(road.centre, one)
     assert len(await road.events_of(road.centre, CopyRepaired)) == 1
 

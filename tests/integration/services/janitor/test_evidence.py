@@ -3,6 +3,7 @@
 import asyncio
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 
 import pytest
@@ -12,10 +13,10 @@ from libs.service.service import Place
 from libs.service.ticking import ticking
 from libs.sites.models import S3Location
 from libs.storage.s3 import S3Store
-from libs.storage.s3_settings import MIB, S3Settings
+from libs.storage.s3_settings import MIB
 from tests.integration.services.janitor.test_clearing import with_retention
 from tests.support.archived import Package, sealed
-from tests.support.archives import make_bucket, put, with_three
+from tests.support.archives import TriedTwice, make_bucket, put, with_three
 from tests.support.http_wire import Head
 from tests.support.road import Road
 from tests.support.rot import Rot
@@ -32,13 +33,6 @@ def _quick(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr("services.janitor.sweeping.FIRST_PAUSE_S", 0.3)
     monkeypatch.setattr("services.janitor.asking.SILENT_S", 0.2)
     return iter(())
-
-
-class OnlyTwice(Place):
-    """A place that gives a request up after a second try."""
-
-    def s3(self, location: str) -> S3Settings:
-        return super().s3(location).model_copy(update={"attempts": 2})
 
 
 def wanting(place: Place, road: Road, **policy: object) -> Place:
@@ -125,7 +119,7 @@ async def test_two_whole_copies_at_two_sites_are_wanted(road: Road) -> None:
 async def test_an_archive_that_says_all_is_well_is_not_believed(road: Road) -> None:
     """Its HEAD is right: but the bytes of one object differ, a part of another is lost, a third breaks off."""
     location = f"{road.centre.site}-archive"
-    contents = ({"a": b"a" * 9000}, {"b": os.urandom(20 * MIB)}, {"c": b"c" * 9000}, {"d": b"d"})
+    contents = ({"a": b"a" * 9000}, {"b": os.urandom(17 * MIB)}, {"c": b"c" * 9000}, {"d": b"d"})
     differs, lost, cut, whole = [await sealed(road, one) for one in contents]
     for package in (differs, lost, cut, whole):
         await package.travel()
@@ -192,7 +186,7 @@ def _behind(road: Road, location: str, endpoint: str, place: Place | None = None
     moved = {**settings.locations, location: archive.model_copy(update={"endpoint": endpoint})}
     sites = {**place.deployment.sites, site: settings.model_copy(update={"locations": moved})}
     deployment = place.deployment.model_copy(update={"sites": sites})
-    return OnlyTwice(place.site, deployment, place.credentials, place.state)
+    return TriedTwice.of(replace(place, deployment=deployment))
 
 
 async def _is_among(road: Road, package: Package, code: str) -> bool:

@@ -1,16 +1,20 @@
 """Faults that were found in peers, each with a test that would find it here."""
 
-import asyncio
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import pytest
+import structlog
+from structlog.typing import EventDict
 
 from contracts.copies import CopyRef, CopyScrubbed, CopyUnrepairable
 from contracts.packages import PackageArchived, PackageCorrupted, PackageSealed
 from contracts.states import CopyKind
 from contracts.subjects import events_stream
 from contracts.transfers import TransferCompleted
+from libs.breakers.circuit import Pauses
+from libs.breakers.shared import Breakers
 from libs.opsdb.reader import OpsDbReader
 from libs.storage.s3 import S3Store
 from tests.support.badsector import bad_sector
@@ -36,8 +40,20 @@ async def nothing_is_condemned(road: Road) -> None:
         assert not await road.letters(place)
 
 
-async def test_fault_5_a_destination_that_fails_makes_no_copy_bad_anywhere(road: Road) -> None:
+def _waits(told: list[EventDict], *codes: str) -> bool:
+    """Whether something is waited for because of each of these faults."""
+    return {*codes} <= {line.get("code") for line in told}
+
+
+def _is_not_archived(told: list[EventDict]) -> bool:
+    return any(line["event"] == "not_archived" for line in told)
+
+
+async def test_fault_5_a_destination_that_fails_makes_no_copy_bad_anywhere(
+    road: Road, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """First the destination's disk gives EIO, then its archive cannot be reached: both are waited for."""
+    monkeypatch.setattr("libs.service.service.Breakers", partial(Breakers, pauses=Pauses(first_s=0.5)))
     await archived(road, {"old": b"archived before"}, place=unread(road.centre))
     await Observation(road).observe(FILES)
     away = with_archive(unread(road.centre), archive_of(road.centre), endpoint="http://127.0.0.1:9")
@@ -49,13 +65,13 @@ async def test_fault_5_a_destination_that_fails_makes_no_copy_bad_anywhere(road:
             if one.package.provenance.target is not None and one.package.file_count == len(FILES)
         ]
         arrived = buffer_of(road, road.centre.site) / sealed.path
-        with ExitStack() as damage:
+        with ExitStack() as damage, structlog.testing.capture_logs() as told:
             damage.enter_context(bad_sector(arrived))
             async with road.running(away, "projector", "verifier", "archiver"):
-                await asyncio.sleep(2.0)
+                await road.eventually(partial(_waits, told, "storage_unavailable", "s3_unreachable"))
                 await nothing_is_condemned(road)
                 damage.close()
-                await asyncio.sleep(2.0)
+                await road.eventually(partial(_is_not_archived, told))
                 await nothing_is_condemned(road)
         async with road.running(unread(road.centre), "projector", "verifier", "archiver"):
             await road.wait_for(road.centre, PackageArchived, count=2, within_s=90)

@@ -5,9 +5,12 @@ import os
 import time
 from contextlib import AsyncExitStack, suppress
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import pytest
+import structlog
+from structlog.typing import EventDict
 
 from contracts.copies import CopyRef, CopyScrubbed
 from contracts.packages import PackageArchived
@@ -23,6 +26,7 @@ from libs.storage.s3 import S3Store
 from libs.storage.s3_objects import ObjectFacts
 from libs.storage.s3_settings import MIB
 from services.verifier.scrubbing import Scrubber
+from tests.support.archives import TriedOnce
 from tests.support.road import Road
 from tests.support.rot import Rot
 from tests.support.scrubbed import archive_of, archived, copy_row, rot, unread, with_archive
@@ -100,77 +104,76 @@ async def test_a_reading_by_a_clock_that_was_wrong_does_not_count(road: Road) ->
     assert again.scrubbed_at < datetime.now(UTC)
 
 
-@pytest.mark.parametrize("how", list(Rot))
-async def test_a_rotten_object_is_found(road: Road, how: Rot) -> None:
-    one, other = await archived(road, {"a": b"1" * 9000}, {"b": b"2"}, place=unread(road.centre))
-    rot(road, one.key, how)
-    found = {event.copy_ref: event.problem for event in await scrubbed(road, count=2)}
-    problem = found[ref(one)]
-    assert problem is not None
-    assert problem.code == ("package_checksum" if how is Rot.FLIPPED else "archive_copy_missing")
-    assert found[ref(other)] is None
-    row = await copy_row(road, one)
-    assert row["scrub_problem_code"] == problem.code
+async def test_a_rotten_object_is_found_and_no_other_is_called_rotten(road: Road) -> None:
+    """In one piece and in parts; what is said of it tells which of its files are hit."""
+    small = [{f"{how.name}.fits": b"1" * 9000, "whole.fits": b"w"} for how in Rot]
+    large = [{"large": os.urandom(17 * MIB)} for _ in range(2)]
+    *copies, broken, incomplete, whole = await archived(
+        road, *small, *large, {"b": b"2"}, place=unread(road.centre)
+    )
+    expected = {ref(whole): None, **dict.fromkeys((ref(broken), ref(incomplete)), "archive_copy_broken")}
+    for one, how in zip(copies, Rot, strict=True):
+        rot(road, one.key, how)
+        expected[ref(one)] = "package_checksum" if how is Rot.FLIPPED else "archive_copy_missing"
+    rot(road, broken.key, Rot.FLIPPED, part=1)
+    rot(road, incomplete.key, Rot.LOST, part=1)
+    events = await scrubbed(road, count=len(expected))
+    found = {event.copy_ref: event.problem for event in events}
+    assert {copy: problem.code if problem else None for copy, problem in found.items()} == expected
+    flipped = found[ref(copies[list(Rot).index(Rot.FLIPPED)])]
+    assert flipped is not None
+    assert "FLIPPED.fits" in flipped.reason
+    assert "whole.fits" not in flipped.reason
+    async with road.running(road.centre, "projector"):
+        for one in (*copies, broken, incomplete):
+            code = expected[ref(one)]
+            await road.eventually(partial(_is_on_record, road, one, code), what=f"{code} on record")
 
 
-@pytest.mark.parametrize("how", [Rot.FLIPPED, Rot.LOST])
-async def test_a_rotten_part_of_a_large_object_is_found(road: Road, how: Rot) -> None:
-    [one] = await archived(road, {"large": os.urandom(20 * MIB)}, place=unread(road.centre))
-    rot(road, one.key, how, part=1)
-    [event] = await scrubbed(road)
-    assert event.problem is not None
-    assert event.problem.code == "archive_copy_broken"
+async def _is_on_record(road: Road, one: PackageArchived, code: str | None) -> bool:
+    return bool((await copy_row(road, one))["scrub_problem_code"] == code)
 
 
-async def test_damage_says_which_files_are_hit(road: Road) -> None:
-    [one] = await archived(road, {"a.fits": b"a" * 9000, "b.fits": b"b"}, place=unread(road.centre))
-    rot(road, one.key, Rot.FLIPPED)
-    [event] = await scrubbed(road)
-    assert event.problem is not None
-    assert "a.fits" in event.problem.reason
-    assert "b.fits" not in event.problem.reason
+async def test_the_sidecar_is_looked_at_too(road: Road) -> None:
+    contents = [{f"{n}": bytes([n])} for n in range(5)]
+    missing, misnamed, no_json, huge, other = await archived(road, *contents, place=unread(road.centre))
+    async with S3Store(road.centre.s3(other.location)) as store:
+        await store.delete(missing.sidecar_key)
+        await store.put_json(misnamed.sidecar_key, await store.get_json(other.sidecar_key))
+        rot(road, no_json.sidecar_key, Rot.FLIPPED)
+        await store.put_json(huge.sidecar_key, "x" * (MIB + 1))
+    found = {event.copy_ref: event.problem for event in await scrubbed(road, count=5)}
+    assert {copy: problem.code if problem else None for copy, problem in found.items()} == {
+        ref(missing): "sidecar_missing",
+        **dict.fromkeys(map(ref, (misnamed, no_json, huge)), "sidecar_damaged"),
+        ref(other): None,
+    }
 
 
-@pytest.mark.parametrize("what", ["missing", "of another package", "no JSON", "huge"])
-async def test_the_sidecar_is_looked_at_too(road: Road, what: str) -> None:
-    one, other = await archived(road, {"a": b"1"}, {"b": b"2"}, place=unread(road.centre))
-    async with S3Store(road.centre.s3(one.location)) as store:
-        match what:
-            case "missing":
-                await store.delete(one.sidecar_key)
-            case "of another package":
-                await store.put_json(one.sidecar_key, await store.get_json(other.sidecar_key))
-            case "no JSON":
-                rot(road, one.sidecar_key, Rot.FLIPPED)
-            case _:
-                await store.put_json(one.sidecar_key, "x" * (2 << 20))
-    found = {event.copy_ref: event.problem for event in await scrubbed(road, count=2)}
-    problem = found[ref(one)]
-    assert problem is not None
-    assert problem.code == ("sidecar_missing" if what == "missing" else "sidecar_damaged")
-    assert found[ref(other)] is None
-
-
-@pytest.mark.parametrize("away", ["server", "bucket", "keys"])
-async def test_an_archive_that_is_away_gives_no_verdict(road: Road, away: str) -> None:
+async def test_an_archive_that_is_away_gives_no_verdict(road: Road) -> None:
+    """Its server, its bucket, or the keys to it: each time it was tried, and nothing said of the copy."""
     await archived(road, place=unread(road.centre))
     name = archive_of(road.centre)
-    match away:
-        case "server":
-            place = with_archive(road.centre, name, endpoint="http://127.0.0.1:9")
-        case "bucket":
-            place = with_archive(road.centre, name, bucket="nobody-made-this-one")
-        case _:
-            wrong = road.centre.credentials.joined(Credentials({secret_key(name): "wrong"}))
-            place = Place(road.centre.site, road.centre.deployment, wrong, road.centre.state)
-    async with road.running(place, *SCRUBBING):
-        await asyncio.sleep(2.0)
+    wrong = road.centre.credentials.joined(Credentials({secret_key(name): "wrong"}))
+    ways = {
+        "s3_unreachable": with_archive(road.centre, name, endpoint="http://127.0.0.1:9"),
+        "bucket_missing": with_archive(road.centre, name, bucket="nobody-made-this-one"),
+        "s3_credentials": Place(road.centre.site, road.centre.deployment, wrong, road.centre.state),
+    }
+    for code, place in ways.items():
+        with structlog.testing.capture_logs() as told:
+            async with road.running(TriedOnce.of(place), *SCRUBBING):
+                await road.eventually(partial(_not_scrubbed, told, code), what=code)
     assert not await road.events_of(road.centre, CopyScrubbed)
     assert codes(await scrubbed(road)) == [None]
 
 
+def _not_scrubbed(told: list[EventDict], code: str) -> bool:
+    return any(line["event"] == "not_scrubbed" and line["code"] == code for line in told)
+
+
 async def test_the_rate_is_kept_and_progress_told(road: Road) -> None:
-    [one] = await archived(road, {"large": os.urandom(3 * MIB)}, place=unread(road.centre))
+    [one] = await archived(road, {"large": os.urandom(2 * MIB)}, place=unread(road.centre))
     rate = MIB
     place = with_archive(road.centre, one.location, scrub={"rate": rate})
     seen: list[dict[str, Any]] = []
@@ -194,14 +197,14 @@ async def test_the_rate_is_kept_and_progress_told(road: Road) -> None:
 
 
 async def test_killed_in_the_middle_it_reads_again(road: Road) -> None:
-    [one] = await archived(road, {"large": os.urandom(4 * MIB)}, place=unread(road.centre))
-    slow = with_archive(road.centre, one.location, scrub={"rate": MIB // 2})
+    [one] = await archived(road, {"large": os.urandom(MIB)}, place=unread(road.centre))
+    slow = with_archive(road.centre, one.location, scrub={"rate": MIB // 32})
     async with road.running(road.centre, "projector"):
         async with victim(road, slow, "verifier") as process:
 
             async def reading() -> bool:
                 told = await read_bucket(road.client(slow), progress_bucket(slow.site))
-                return any(facts.get("work") == "scrub" and facts["done"] > MIB for facts in told.values())
+                return any(facts.get("work") == "scrub" and facts["done"] > 0 for facts in told.values())
 
             await road.eventually(reading, what="a scrub under way")
             process.kill()

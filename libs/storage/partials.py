@@ -34,7 +34,7 @@ from libs.bus import fencing
 from libs.bus.fencing import overtaken
 from libs.bus.pulse import FLUSH_S, leave
 from libs.storage.exactly import FileFacts, facts_of
-from libs.storage.files import PARTIAL_SUFFIX, sync_folder
+from libs.storage.files import PARTIAL_SUFFIX, full_or, make_folders, sync_folder, write_all
 from libs.storage.paths import NAME_LIMIT
 
 JOURNAL_SUFFIX = ".journal"
@@ -191,6 +191,24 @@ def under_way(attempt: A) -> Iterator[A]:
     finally:
         attempt.discard()
         attempt.close()
+
+
+def write_whole(final: Path, data: bytes) -> None:
+    """Give a file this content, whatever it had, as the only one who does; it has the old one or the new one, whole.
+
+    Raises:
+        Retriable: ``disk_full``.
+        Overtaken: A successor may be, or is, at the same work.
+    """
+    make_folders(final.parent)
+    try:
+        with trying(final) as attempt:
+            write_all(attempt.fd, memoryview(data))
+            attempt.publish(final, replacing=facts_of(final))
+    except FileExistsError as error:
+        raise overtaken(f"{final.name} was written by somebody else") from error
+    except OSError as error:
+        raise full_or(error, final) from error
 
 
 def _name(partial: Path, final: Path) -> None:

@@ -13,6 +13,7 @@ from datetime import datetime
 from uuid import UUID
 
 from contracts.base import Event
+from libs.bus import fencing
 from libs.bus.publishing import EventPublisher
 from libs.bus.pulse import turn
 from libs.opsdb.reader import OpsDbReader
@@ -114,6 +115,7 @@ class Cleaner:
 
         Raises:
             Retriable: ``opsdb_unavailable``, ``bus_unavailable``.
+            Overtaken: A successor may be at it.
             UserError: An instrument's folder is reached through a symbolic link.
         """
         async with turn(self._turn):
@@ -125,6 +127,7 @@ class Cleaner:
             decided = await self._decide(found, self._candidates(found, holds, pressed))
             await self._announce(package_id, decided.deletions, causation_id)
             cleared = await self._actor.delete(decided.grounds, decided.package, decided.deletions)
+            fencing.check()  # who was paused finds gone, or replaced, what a successor has deleted, and has told of it
             stay = (*decided.refusals, *cleared.refused)
             away = len(found.copies) - len(decided.deletions) - len(decided.refusals) - len(decided.finished)
             return Cleaned(

@@ -6,9 +6,8 @@ from pathlib import Path
 from uuid import UUID
 
 from contracts.files import RenderedAsset
-from libs.bus import fencing
 from libs.imaging.outcomes import Rendered
-from libs.storage.files import write_atomic
+from libs.storage.partials import write_whole
 
 _PNG_START = b"\x89PNG\r\n\x1a\n"
 _IHDR = struct.Struct(">4x4sII")
@@ -26,18 +25,14 @@ def preview_path(file_id: UUID) -> str:
 
 
 def keep(previews: Path, file_id: UUID, rendered: Rendered) -> RenderedAsset:
-    """Write both pictures, each whole or not at all.
-
-    A renderer that was paused writes nothing over its successor's. What is left: a pause between this line and the
-    renames; the file's next rendering, or a repeat, writes them again, and nothing but the page shows them.
+    """Write both pictures, each whole or not at all. A renderer that was paused writes nothing over its successor's.
 
     Raises:
         Retriable: ``disk_full``.
         Overtaken: A successor renders the files, or has rendered them.
     """
-    fencing.check()
-    write_atomic(previews / thumbnail_path(file_id), rendered.thumbnail.png)
-    write_atomic(previews / preview_path(file_id), rendered.preview.png)
+    write_whole(previews / thumbnail_path(file_id), rendered.thumbnail.png)
+    write_whole(previews / preview_path(file_id), rendered.preview.png)
     picture = rendered.preview
     return _asset(file_id, picture.etag, picture.width, picture.height)
 

@@ -2,10 +2,11 @@
 
 import asyncio
 import signal
+import sys
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -59,21 +60,59 @@ async def rest_of_the_road(road: Road, *without: str) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def instance(
-    road: Road, place: Place, service: str, folder: Path, *, stops_at: str = ""
+    road: Road, place: Place, service: str, folder: Path
 ) -> AsyncIterator[asyncio.subprocess.Process]:
     """One instance of a service in a process of its own; instances of one test have folders of their own."""
     await asyncio.to_thread(folder.mkdir)
-    async with process_of(road, place, service, folder, stops_at=stops_at) as process:
+    async with process_of(road, place, service, folder) as process:
         yield process
 
 
-async def stopped(road: Road, process: asyncio.subprocess.Process) -> None:
-    """Wait until a process stands still where it was to stop itself."""
+@dataclass(frozen=True, slots=True)
+class Sleeper:
+    """An instance that stops itself, with SIGSTOP, in the middle of its work.
 
-    def stands() -> bool:
-        return Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
+    Attributes:
+        process: It.
+        log: What it says.
+    """
 
-    await road.eventually(stands, within_s=60, what="its standstill")
+    road: Road
+    process: asyncio.subprocess.Process
+    log: Path
+
+    async def sleeps(self) -> None:
+        """Wait until it stands still where it was to stop itself."""
+
+        def stands() -> bool:
+            return Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
+
+        await self.road.eventually(stands, within_s=60, what="its standstill")
+
+    async def wakes_and_leaves_its_work(self) -> None:
+        """Let it go on until its handler has ended and it says that a successor has the work; then end it."""
+        wake(self.process)
+        await self.road.eventually(
+            lambda: b"left_to_a_successor" in self.log.read_bytes(), within_s=60, what="its giving way"
+        )
+        self.process.terminate()
+        async with asyncio.timeout(60):
+            assert await self.process.wait() == 0
+
+
+@asynccontextmanager
+async def sleeper(
+    road: Road, place: Place, service: str, folder: Path, *, stops_at: str
+) -> AsyncIterator[Sleeper]:
+    """One instance of a service in a process of its own, which stops itself at a function (see `process_of`)."""
+    await asyncio.to_thread(folder.mkdir)
+    log = folder / "log"
+    try:
+        with log.open("wb") as out:
+            async with process_of(road, place, service, folder, stops_at=stops_at, stdout=out) as process:
+                yield Sleeper(road, process, log)
+    finally:
+        sys.stdout.write(log.read_text())
 
 
 async def said(road: Road, place: Place) -> Counter[str]:

@@ -7,6 +7,7 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
+from typing import IO
 
 from commands.services import load
 from libs.bus.provision import provision_consumers
@@ -26,6 +27,7 @@ from libs.sites.credentials import Credentials
 from libs.sites.models import Deployment
 
 def stop_at(where):
+    where, _, told = where.partition("@")
     module, _, names = where.partition(":")
     *owners, name = names.split(".")
     owner = functools.reduce(getattr, owners, importlib.import_module(module))
@@ -34,8 +36,10 @@ def stop_at(where):
 
     @functools.wraps(function)
     def stopping(*args, **kwargs):
-        calls.append(None)
+        if told in repr((args, kwargs)):
+            calls.append(None)
         if len(calls) == 1:
+            calls.append(None)
             os.kill(os.getpid(), signal.SIGSTOP)
             time.sleep(0.05)  # this thread may run a little before all of them stand still
         return function(*args, **kwargs)
@@ -58,7 +62,14 @@ asyncio.run(run(loaded, place, graceful_s=float(os.environ["GRACEFUL_S"])))
 
 @asynccontextmanager
 async def process_of(
-    road: Road, place: Place, service: str, folder: Path, *, graceful_s: float = 5.0, stops_at: str = ""
+    road: Road,
+    place: Place,
+    service: str,
+    folder: Path,
+    *,
+    graceful_s: float = 5.0,
+    stops_at: str = "",
+    stdout: IO[bytes] | None = None,
 ) -> AsyncIterator[asyncio.subprocess.Process]:
     """Run a service in a process while the block lasts; it is killed at the end if it still lives.
 
@@ -68,7 +79,9 @@ async def process_of(
         service: Its name.
         folder: For a file of its own.
         graceful_s: How long a stop waits for what is in hand.
-        stops_at: ``module:function`` or ``module:Class.method``: where it stops itself with SIGSTOP, the first time.
+        stops_at: ``module:function`` or ``module:Class.method``, where it stops itself with SIGSTOP, the first time;
+            with ``@text``, the first time that its arguments show this text.
+        stdout: Gets what it logs.
     """
     await provision_consumers(
         road.client(place),
@@ -82,6 +95,7 @@ async def process_of(
         sys.executable,
         *("-c", _MAIN, place.site, service, str(deployment), str(place.state)),
         cwd=ROOT,
+        stdout=stdout,
         env={**os.environ, **_secrets(place.credentials), "GRACEFUL_S": str(graceful_s), "STOP_AT": stops_at},
     )
     try:

@@ -8,7 +8,7 @@ import pytest
 
 from libs.bus.fencing import Overtaken, overtaken, working_by
 from libs.storage.deletion import end_tries_below
-from libs.storage.exactly import facts_of
+from libs.storage.exactly import FileFacts, facts_of
 from libs.storage.partials import (
     Try,
     end_tries,
@@ -18,6 +18,7 @@ from libs.storage.partials import (
     partials_among,
     tries_at,
     trying,
+    write_whole,
 )
 
 
@@ -151,6 +152,24 @@ def test_nothing_is_replaced_but_what_was_seen(
     with trying(tmp_path / "b") as attempt:
         attempt.publish(tmp_path / "b")
     assert names(tmp_path) == ["a", "b"]
+
+
+def test_who_is_paused_at_the_last_moment_writes_nothing_over_its_successor(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    final = tmp_path / "folder" / "a"
+    write_whole(final, b"old")
+    publish = Try.publish
+
+    def overtaken_first(attempt: Try, path: Path, replacing: FileFacts | None = None) -> None:
+        monkeypatch.undo()
+        write_whole(final, b"newer")
+        publish(attempt, path, replacing)
+
+    monkeypatch.setattr(Try, "publish", overtaken_first)
+    with pytest.raises(Overtaken):
+        write_whole(final, b"older")
+    assert (names(final.parent), final.read_bytes()) == (["a"], b"newer")
 
 
 def test_a_try_is_locked_while_its_process_lives(tmp_path: Path) -> None:

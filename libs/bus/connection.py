@@ -4,10 +4,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
-import nats
 from nats.aio.client import Client
 from nats.errors import Error as NatsError
 
+from libs.bus.headers import QuickClient
 from libs.errors import Retriable
 
 RECONNECT_WAIT_S = 1
@@ -41,8 +41,9 @@ async def connect(
     Raises:
         Retriable: ``bus_unavailable``: the server cannot be reached or refuses the password.
     """
+    client = QuickClient()
     try:
-        return await nats.connect(
+        await client.connect(
             address.url,
             user=address.user,
             password=address.password,
@@ -55,6 +56,7 @@ async def connect(
         )
     except (NatsError, OSError, TimeoutError) as error:
         raise unavailable(address.url, error) from error
+    return client
 
 
 @asynccontextmanager

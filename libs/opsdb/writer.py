@@ -16,6 +16,7 @@ from libs.errors import Retriable
 from libs.opsdb.connecting import Isolation, quoted, unavailable_as_retriable
 from libs.opsdb.locking import Session, end_holder, holder_of, lock_key, try_lock
 from libs.opsdb.projection.applying import Applied, Batch, apply, positions
+from libs.opsdb.projection.reconciling import Conclusions
 
 _SESSION = {
     "synchronous_commit": "off",
@@ -30,14 +31,20 @@ _STATEMENTS = 1024
 class OpsDbWriter:
     """One connection, which holds the right to write for as long as it lives."""
 
-    def __init__(self, connection: asyncpg.Connection, lock: int) -> None:
+    def __init__(self, connection: asyncpg.Connection, lock: int, drawing: Conclusions) -> None:
         self._connection = connection
         self._lock = lock
+        self._drawing = drawing
 
     @classmethod
     @asynccontextmanager
     async def open(
-        cls, dsn: str, *, schema: str = "public", name: str = "chasqui projector"
+        cls,
+        dsn: str,
+        *,
+        schema: str = "public",
+        name: str = "chasqui projector",
+        drawing: Conclusions = Conclusions.AT_ONCE,
     ) -> AsyncIterator[Self]:
         """Connect; nothing is written before `try_claim` says yes.
 
@@ -45,6 +52,7 @@ class OpsDbWriter:
             dsn: With the role that owns the tables.
             schema: Where the tables are.
             name: What PostgreSQL calls the connection.
+            drawing: When the conclusions from what is written are drawn.
 
         Raises:
             Retriable: ``opsdb_unavailable``.
@@ -57,7 +65,7 @@ class OpsDbWriter:
                 max_cached_statement_lifetime=0,
             )
         try:
-            yield cls(connection, lock_key(schema))
+            yield cls(connection, lock_key(schema), drawing)
         finally:
             # An orderly goodbye may wait for a server that is away: the connection is simply dropped.
             connection.terminate()
@@ -105,7 +113,7 @@ class OpsDbWriter:
             asyncpg.PostgresError: Of `UNFOLDABLE`, if a value cannot be stored.
         """
         with unavailable_as_retriable():
-            return await apply(self._connection, batch)
+            return await apply(self._connection, batch, self._drawing)
 
     async def lost(self) -> None:
         """Return when the connection is gone: the last commits may have been taken back since."""

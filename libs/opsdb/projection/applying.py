@@ -8,13 +8,16 @@ from typing import NamedTuple
 
 import asyncpg
 
-from contracts.base import Event
-from contracts.envelope import Envelope
 from libs.opsdb.projection.coalescing import coalesce
 from libs.opsdb.projection.folding import fold
-from libs.opsdb.projection.reconciling import conclusions
-from libs.opsdb.projection.statements import Statement, statements_of
+from libs.opsdb.projection.happening import Happening, Position
+from libs.opsdb.projection.reconciling import Conclusions, conclusions
+from libs.opsdb.projection.recording import record
+from libs.opsdb.projection.statements import Statement
 from libs.opsdb.projection.tables import WRITE_ORDER
+from libs.opsdb.projection.writing import Writing, write, writing_of
+
+__all__ = ["UNFOLDABLE", "Applied", "Batch", "Happening", "Position", "apply", "positions"]
 
 UNFOLDABLE: tuple[type[Exception], ...] = (
     asyncpg.DataError,
@@ -22,17 +25,6 @@ UNFOLDABLE: tuple[type[Exception], ...] = (
     asyncpg.ProgramLimitExceededError,
 )
 """What PostgreSQL (or its client) says of values that it cannot store: a NUL in a text, 2^63 bytes, ..."""
-
-Position = tuple[str, int]
-
-
-class Happening(NamedTuple):
-    """An event at its place in a stream."""
-
-    stream: str
-    sequence: int
-    envelope: Envelope
-    event: Event
 
 
 @dataclass(frozen=True)
@@ -69,10 +61,15 @@ class Applied:
 
 
 class Effect(NamedTuple):
-    """Everything to run for a batch, in order."""
+    """Everything to write for a batch, in order."""
 
-    statements: list[Statement]
-    rows: int
+    writings: list[Writing]
+    conclusions: list[Statement]
+
+    @property
+    def rows(self) -> int:
+        """How many rows are written at most, conclusions apart."""
+        return sum(writing.rows for writing in self.writings)
 
 
 async def positions(connection: asyncpg.Connection) -> dict[str, int]:
@@ -83,17 +80,18 @@ async def positions(connection: asyncpg.Connection) -> dict[str, int]:
 def effect_of(happenings: Iterable[Happening]) -> Effect:
     """What is to be written for these events. Pure."""
     coalesced = coalesce(change for h in happenings for change in fold(h.envelope, h.event))
-    upserts = [
-        statement
+    writings = [
+        writing_of(table, wave)
         for table in WRITE_ORDER
         if table in coalesced
         for wave in coalesced[table].waves
-        for statement in statements_of(table, wave)
     ]
-    return Effect(upserts + conclusions(coalesced), sum(statement.rows for statement in upserts))
+    return Effect(writings, conclusions(coalesced))
 
 
-async def apply(connection: asyncpg.Connection, batch: Batch) -> Applied:
+async def apply(
+    connection: asyncpg.Connection, batch: Batch, drawing: Conclusions = Conclusions.AT_ONCE
+) -> Applied:
     """Fold a batch into the tables, record its events, move the positions on, and tell the waiting.
 
     What was applied already is left out, so handing over the same batch twice does nothing the second time.
@@ -101,6 +99,7 @@ async def apply(connection: asyncpg.Connection, batch: Batch) -> Applied:
     Args:
         connection: The projector's own; its `search_path` names the schema.
         batch: Whatever has come since the last one.
+        drawing: When the conclusions from what is written are drawn.
 
     Raises:
         asyncpg.PostgresError: One of `UNFOLDABLE` if a value cannot be stored; others as they come. Nothing
@@ -110,11 +109,14 @@ async def apply(connection: asyncpg.Connection, batch: Batch) -> Applied:
     async with connection.transaction():
         known = await _known_positions(connection, batch)
         happenings = [h for h in batch.happenings if h.sequence > known.get(h.stream, 0)]
-        repeats = await _record(connection, happenings)
+        repeats = await record(connection, happenings)
         if repeats or len(happenings) < len(batch.happenings):
             effect = effect_of(h for h in happenings if (h.stream, h.sequence) not in repeats)
-        for sql, arguments, _ in effect.statements:
-            await connection.execute(sql, *arguments)
+        for writing in effect.writings:
+            await write(connection, writing)
+        if drawing is Conclusions.AT_ONCE:
+            for sql, arguments in effect.conclusions:
+                await connection.execute(sql, *arguments)
         await _move_on(connection, batch, known)
     return Applied(len(happenings), len(repeats), effect.rows)
 
@@ -124,46 +126,6 @@ async def _known_positions(connection: asyncpg.Connection, batch: Batch) -> dict
         "SELECT stream, sequence FROM stream_position WHERE stream = ANY($1::text[])", list(batch.positions)
     )
     return {row["stream"]: row["sequence"] for row in rows}
-
-
-_RECORD = """
-    INSERT INTO event_record (stream, sequence, event_id, type, about, site, service, time, causation_id)
-    SELECT * FROM unnest($1::text[], $2::bigint[], $3::uuid[], $4::text[], $5::text[], $6::text[],
-                         $7::text[], $8::timestamptz[], $9::text[])
-    ON CONFLICT DO NOTHING
-"""
-
-_NOT_RECORDED = """
-    SELECT s.stream, s.sequence FROM unnest($1::text[], $2::bigint[]) AS s(stream, sequence)
-    WHERE NOT EXISTS (
-        SELECT FROM event_record r WHERE r.stream = s.stream AND r.sequence = s.sequence
-    )
-"""
-
-
-async def _record(connection: asyncpg.Connection, happenings: Sequence[Happening]) -> frozenset[Position]:
-    """Make the events' records; what could not get one has an id that is known: a repeat."""
-    if not happenings:
-        return frozenset()
-    streams = [h.stream for h in happenings]
-    sequences = [h.sequence for h in happenings]
-    envelopes = [h.envelope for h in happenings]
-    status = await connection.execute(
-        _RECORD,
-        streams,
-        sequences,
-        [e.id for e in envelopes],
-        [e.type for e in envelopes],
-        [e.about for e in envelopes],
-        [e.site for e in envelopes],
-        [e.service for e in envelopes],
-        [e.time for e in envelopes],
-        [e.causation_id for e in envelopes],
-    )
-    if int(status.rpartition(" ")[2]) == len(happenings):
-        return frozenset()
-    rows = await connection.fetch(_NOT_RECORDED, streams, sequences)
-    return frozenset((row["stream"], row["sequence"]) for row in rows)
 
 
 _MOVE_ON = """

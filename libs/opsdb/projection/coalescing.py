@@ -7,6 +7,7 @@ outcome would depend on the row's state in more than one way.
 """
 
 from collections.abc import Iterable
+from functools import cache
 from uuid import UUID
 
 from libs.opsdb.projection.changes import Change, Key, Release, Upsert, Values
@@ -17,20 +18,41 @@ Guards = tuple[int, ...]
 """For each guarded group of the table, the states from which it is written; 0 for a group not named."""
 
 
+class Row:
+    """What is to become of a row.
+
+    Attributes:
+        values: Of the columns that are named.
+        guards: If a step changes it, from which states; else empty.
+    """
+
+    __slots__ = ("_own", "guards", "values")
+
+    def __init__(self, values: Values, guards: Guards = ()) -> None:
+        self.values = values
+        self.guards = guards
+        self._own: dict[str, object] | None = None
+
+    def take(self, values: Values) -> None:
+        """Let these take the place of earlier ones."""
+        if self._own is None:  # the first are the change's, and other rows may have the same ones
+            self.values = self._own = {**self.values, **values}
+        else:
+            self._own.update(values)
+
+
 class Wave:
     """What is to become of some rows, in any order, and the releases after that.
 
     Attributes:
-        rows: The values of each row, by its key.
-        guards: The guards of those rows that a step changes.
+        rows: By their keys.
         releases: Packages whose files are free.
     """
 
-    __slots__ = ("guards", "releases", "rows")
+    __slots__ = ("releases", "rows")
 
     def __init__(self) -> None:
-        self.rows: dict[Key, Values] = {}
-        self.guards: dict[Key, Guards] = {}
+        self.rows: dict[Key, Row] = {}
         self.releases: list[UUID] = []
 
 
@@ -49,9 +71,7 @@ class Waves:
         if self.waves[-1].releases:
             self.waves.append(Wave())
         if change.guard:
-            guards = _guards(self._table.policies, change)
-            for key, values in change.rows:
-                self._step(key, values, guards)
+            self._step(change, _guards(self._table.policies, change))
         elif self._plain:
             self._replace(change)
         else:
@@ -64,42 +84,46 @@ class Waves:
     def _replace(self, change: Upsert) -> None:
         rows = self.waves[-1].rows
         for key, new in change.rows:
-            old = rows.setdefault(key, new)
-            if old is not new:
-                rows[key] = {**old, **new}
+            row = rows.get(key)
+            if row is None:
+                rows[key] = Row(new)
+            else:
+                row.take(new)
 
     def _merge(self, change: Upsert) -> None:
         rows = self.waves[-1].rows
         for key, new in change.rows:
-            old = rows.setdefault(key, new)
-            if old is not new:
-                rows[key] = merge_values(self._table.policies, old, new)
+            row = rows.get(key)
+            if row is None:
+                rows[key] = Row(new)
+            else:
+                row.take(merge_values(self._table.policies, row.values, new))
 
-    def _step(self, key: Key, new: Values, guards: Guards) -> None:
-        """Merge a step after whatever is known of its row.
+    def _step(self, change: Upsert, guards: Guards) -> None:
+        """Merge a step after whatever is known of its rows.
 
         Let the last step lead from the states A to t, and the new one be taken from the states B. If t is in
         B, the new one is taken wherever the last one was, and from B besides. If it is not, and B lies within
         A, it is taken nowhere. Otherwise it depends: from B without A it is taken, from A it is not.
         """
-        wave = self.waves[-1]
-        old = wave.rows.setdefault(key, new)
-        before = wave.guards.get(key)
-        if before is None:
-            wave.guards[key] = guards
-            if old is not new:
-                wave.rows[key] = {**old, **new}
-        elif self._table.bit_of[old["state"]] & guards[0]:
-            wave.rows[key] = {**old, **new}
-            widened = before[0] | guards[0]
-            wave.guards[key] = tuple(widened if n else b for b, n in zip(before, guards, strict=True))
-        elif guards[0] & ~before[0]:
-            following = Wave()
-            following.rows[key] = new
-            following.guards[key] = guards
-            self.waves.append(following)
-        else:
-            wave.rows[key] = {**old, **_unguarded(self._table.policies, new)}
+        bit_of, taken_from = self._table.bit_of, guards[0]
+        rows = self.waves[-1].rows
+        for key, new in change.rows:
+            row = rows.get(key)
+            if row is None:
+                rows[key] = Row(new, guards)
+            elif not row.guards:
+                row.guards = guards
+                row.take(new)
+            elif bit_of[row.values["state"]] & taken_from:
+                row.guards = _widened(row.guards, guards)
+                row.take(new)
+            elif taken_from & ~row.guards[0]:
+                self.waves.append(Wave())
+                rows = self.waves[-1].rows
+                rows[key] = Row(new, guards)
+            else:
+                row.take(_unguarded(self._table.policies, new))
 
 
 Coalesced = dict[Table, Waves]
@@ -129,6 +153,13 @@ def _is_plain(policies: Policies) -> bool:
 def _guards(policies: Policies, change: Upsert) -> Guards:
     named = change.rows[0][1]
     return tuple(change.guard if group.columns[0] in named else 0 for group in policies.guarded)
+
+
+@cache
+def _widened(before: Guards, guards: Guards) -> Guards:
+    """The guards of a step that is taken wherever the one before it was, and besides."""
+    widened = before[0] | guards[0]
+    return tuple(widened if n else b for b, n in zip(before, guards, strict=True))
 
 
 def _unguarded(policies: Policies, values: Values) -> Values:

@@ -15,8 +15,9 @@ from asyncpg.pgproto.pgproto import UUID as FastUuid  # noqa: N811 - a subclass 
 from contracts.base import NAMESPACE
 from contracts.states import CopyKind
 
-_VERSION_5 = 0x50
-_RFC_VARIANT = 0x80
+_VERSION_5 = tuple(bytes([byte & 0x0F | 0x50]) for byte in range(256))
+_RFC_VARIANT = tuple(bytes([byte & 0x3F | 0x80]) for byte in range(256))
+"""By the byte that the hash has there, what an id of version 5 has."""
 
 
 @lru_cache(maxsize=4096)
@@ -28,14 +29,12 @@ def copy_namer(kind: CopyKind, location: str) -> Callable[[UUID], UUID]:
 
     def named(entity_id: UUID) -> UUID:
         hashed = begun.copy()
-        hashed.update(str(entity_id).encode() + end)
+        hashed.update(str(FastUuid(entity_id.int.to_bytes(16, "big"))).encode() + end)
         return _version_5(hashed.digest())
 
     return named
 
 
 def _version_5(digest: bytes) -> UUID:
-    raw = bytearray(digest[:16])
-    raw[6] = raw[6] & 0x0F | _VERSION_5
-    raw[8] = raw[8] & 0x3F | _RFC_VARIANT
-    return FastUuid(bytes(raw))
+    raw = (digest[:6], _VERSION_5[digest[6]], digest[7:8], _RFC_VARIANT[digest[8]], digest[9:16])
+    return FastUuid(b"".join(raw))

@@ -5,6 +5,9 @@ a row one way, so it makes no difference in which batch it is drawn.
 """
 
 from collections.abc import Iterator, Sequence
+from enum import Enum
+
+import asyncpg
 
 from libs.opsdb.projection.changes import Key, Values
 from libs.opsdb.projection.coalescing import Coalesced
@@ -39,6 +42,40 @@ FILED_BEFORE = """
 """An entry that is reported as filed by nobody has been filed meanwhile."""
 
 
+class Conclusions(Enum):
+    """When they are drawn."""
+
+    AT_ONCE = "at_once"
+    """With each batch, for the rows that it has touched."""
+    LATER = "later"
+    """By `conclude`, for all rows: whoever folds a whole log needs no indexes for them until then."""
+
+
+async def conclude(connection: asyncpg.Connection) -> None:
+    """Draw all conclusions from all rows, within the open transaction of a connection."""
+    # A connection of the projector's kind would go through whole tables by their indexes.
+    await connection.execute("SET LOCAL enable_seqscan TO on")
+    for sql in (ALL_TRANSFERRING, ALL_FILED):
+        await connection.execute(sql)
+
+
+ALL_TRANSFERRING = """
+    UPDATE raw_data_package p SET state = 'transferring'
+    WHERE (p.state IS NULL OR p.state < 'transferring') AND EXISTS (
+        SELECT FROM bundled_package b JOIN data_transfer d USING (data_transfer_package_id)
+        WHERE b.raw_data_package_id = p.id
+    )
+"""
+
+ALL_FILED = """
+    UPDATE unfiled_file u SET filed = true
+    WHERE NOT u.filed AND EXISTS (
+        SELECT FROM raw_data_file f
+        WHERE f.location = u.location AND md5(f.path) = md5(u.path) AND f.path = u.path
+    )
+"""
+
+
 def conclusions(coalesced: Coalesced) -> list[Statement]:
     """The updates that follow from what a batch has written."""
     found = (
@@ -46,13 +83,13 @@ def conclusions(coalesced: Coalesced) -> list[Statement]:
         (FILED_AFTER_ALL, _filed(coalesced)),
         (FILED_BEFORE, _unfiled(coalesced)),
     )
-    return [Statement(sql, [ids], 0) for sql, ids in found if ids]
+    return [Statement(sql, [ids]) for sql, ids in found if ids]
 
 
 def _rows(coalesced: Coalesced, table: Table) -> Iterator[tuple[Key, Values]]:
     if table in coalesced:
         for wave in coalesced[table].waves:
-            yield from wave.rows.items()
+            yield from ((key, row.values) for key, row in wave.rows.items())
 
 
 def _bundles(coalesced: Coalesced) -> Sequence[object]:

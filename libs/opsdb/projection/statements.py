@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from functools import cache
 from typing import NamedTuple
 
-from libs.opsdb.projection.changes import Key, Values
-from libs.opsdb.projection.coalescing import Guards, Wave
+from libs.opsdb.projection.coalescing import Guards
 from libs.opsdb.projection.policies import Policy, Versioned
-from libs.opsdb.projection.tables import RAW_DATA_FILE, Table
+from libs.opsdb.projection.shapes import Record, Shape
+from libs.opsdb.projection.tables import Table
 
 RELEASE = """
     UPDATE raw_data_file SET state = 'scanned', raw_data_package_id = NULL
@@ -20,42 +20,26 @@ RELEASE = """
 
 
 class Statement(NamedTuple):
-    """SQL, its arguments, and how many rows it writes at most."""
+    """SQL and its arguments."""
 
     sql: str
     arguments: Sequence[Sequence[object]]
-    rows: int
 
 
-def statements_of(table: Table, wave: Wave) -> list[Statement]:
-    """What writes a wave: its rows by the columns that they name, then its releases."""
-    shapes: dict[tuple[tuple[str, ...], Guards], list[tuple[Key, Values]]] = {}
-    guards = wave.guards
-    for item in wave.rows.items():
-        shape = (_canonical(table, tuple(item[1])), guards.get(item[0], ()) if guards else ())
-        rows = shapes.get(shape)
-        if rows is None:
-            rows = shapes[shape] = []
-        rows.append(item)
-    found = [_upsert(table, columns, taken, rows) for (columns, taken), rows in shapes.items()]
-    if wave.releases and table is RAW_DATA_FILE:
-        found.append(Statement(RELEASE, [wave.releases], 0))
-    return found
+def upsert(table: Table, shape: Shape, records: Sequence[Record]) -> Statement:
+    """What inserts or merges some rows of a shape."""
+    return Statement(upsert_sql(table, shape.columns, shape.guards), list(zip(*records, strict=True)))
 
 
 @cache
-def _canonical(table: Table, columns: tuple[str, ...]) -> tuple[str, ...]:
-    named = set(columns)
-    return tuple(column for column in table.types if column in named)
-
-
-def _upsert(
-    table: Table, columns: tuple[str, ...], guards: Guards, rows: list[tuple[Key, Values]]
-) -> Statement:
-    arguments: list[Sequence[object]] = list(zip(*(key for key, _ in rows), strict=True))
-    maps = [values for _, values in rows]
-    arguments += [[values[column] for values in maps] for column in columns]
-    return Statement(upsert_sql(table, columns, guards), arguments, len(rows))
+def known_sql(table: Table) -> str:
+    """The keys, of those given as one array per key column, that the table has."""
+    keys = ", ".join(table.key)
+    if len(table.key) == 1:
+        [key] = table.key
+        return f"SELECT {key} FROM {table.name} WHERE {key} = ANY($1::{table.types[key]}[])"  # noqa: S608 - names of our own models
+    arrays = ", ".join(f"${n}::{table.types[key]}[]" for n, key in enumerate(table.key, 1))
+    return f"SELECT {keys} FROM unnest({arrays}) AS s({keys}) JOIN {table.name} USING ({keys})"  # noqa: S608 - as above
 
 
 @cache

@@ -30,6 +30,7 @@ class Table:
         states: The labels of its state column.
         bit_of: The bit of each state in a guard.
         policies: How its columns are merged.
+        copyable: Whether values can be sent as they are: arrays go as text.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Table:
     states: tuple[str, ...]
     bit_of: Mapping[object, int]
     policies: Policies
+    copyable: bool
 
     def bits(self, *states: str) -> int:
         """A guard: these states, and a row that is not there or has none."""
@@ -123,6 +125,7 @@ def _table(name: str) -> Table:
         states=states,
         bit_of={label: 2 << n for n, label in enumerate(states)},
         policies=_POLICIES.get(name, Policies()),
+        copyable=not any(isinstance(column.type, postgresql.ARRAY) for column in model.columns),
     )
 
 

@@ -9,9 +9,10 @@ from libs.bus.connection import BusAddress, connect
 from libs.opsdb.connecting import quoted, unavailable_as_retriable
 from libs.opsdb.migrating import migrate
 from libs.opsdb.models import METADATA
+from libs.opsdb.projection.reconciling import Conclusions, conclude
 from libs.opsdb.rebuild import LogStream, fold_on
 from libs.opsdb.upkeep.claim import Claim
-from libs.opsdb.upkeep.crew import Part, Workplace, fold_together
+from libs.opsdb.upkeep.crew import Crew, Part, Workplace
 from libs.opsdb.upkeep.indexes import build, put_off
 from libs.opsdb.upkeep.logs import require_whole
 from libs.opsdb.upkeep.progress import Progress, Stage, Tell
@@ -42,6 +43,8 @@ class Beside:
         self._streams = {stream.name: stream for stream in streams}
         self._tell = tell
         self._put_off: list[str] = []
+        self._drawing = Conclusions.LATER
+        self._crew: Crew | None = None
         self.events = 0
 
     @classmethod
@@ -70,11 +73,11 @@ class Beside:
     async def writer(self) -> AsyncIterator[OpsDbWriter]:
         """Writes to these tables."""
         dsn, schema, name = self._claim.dsn, self._claim.beside, self._claim.name
-        async with OpsDbWriter.open(dsn, schema=schema, name=name) as writer:
+        async with OpsDbWriter.open(dsn, schema=schema, name=name, drawing=self._drawing) as writer:
             yield writer
 
     async def make(self, reader: str | None = None) -> None:
-        """Make the tables, without some indexes, and fold until the live ones are near.
+        """Make the tables, without some indexes, and fold until the live ones are near. Conclusions wait.
 
         Args:
             reader: A role that may read them.
@@ -83,15 +86,21 @@ class Beside:
             Permanent: See `require_whole`.
             Retriable: Likewise; ``opsdb_unavailable``.
         """
-        await self._require_whole(await self._claim.positions())
-        await migrate(self._claim.dsn, self._claim.beside, reader=reader)
-        with unavailable_as_retriable():
-            self._put_off = await put_off(self._claim.connection, self._claim.beside)
-        await self.approach()
+        live = await self._claim.positions()
+        await self._require_whole(live)
+        self._tell(Progress(Stage.PREPARING))
+        async with self._crew_for(_left({}, live)):
+            await migrate(self._claim.dsn, self._claim.beside, reader=reader)
+            with unavailable_as_retriable():
+                self._put_off = await put_off(self._claim.connection, self._claim.beside)
+            await self.approach()
 
     async def complete(self) -> None:
-        """Make the indexes that are not there yet, and have PostgreSQL look what the tables are like."""
+        """Draw all conclusions, make the indexes that are not there yet, and have PostgreSQL look at the tables."""
         connection, schema = self._claim.connection, quoted(self._claim.beside)
+        async with self.writer() as writer, writer.transaction("read_committed") as own:
+            await conclude(own)
+        self._drawing = Conclusions.AT_ONCE
         with unavailable_as_retriable():
             await build(connection, self._put_off, self._tell)
             self._put_off = []
@@ -107,8 +116,8 @@ class Beside:
                 if left <= NEAR or (before is not None and left >= before):
                     return
                 before = left
-                if left > LONG:
-                    await self._fold_together(await writer.positions(), live)
+                if left > LONG and self._crew is not None:
+                    await self._fold_together(self._crew, await writer.positions(), live)
                 else:
                     await self.fold(writer, live)
 
@@ -121,19 +130,34 @@ class Beside:
         """
         await self._require_whole(live)
         total = self.events + _left(await writer.positions(), live)
+        self._count(0, total)
         for name, last in live.items():
             await fold_on(self._nc, writer, self._streams[name], last, lambda n: self._count(n, total))
 
-    async def _fold_together(self, reached: Mapping[str, int], live: Mapping[str, int]) -> None:
+    @asynccontextmanager
+    async def _crew_for(self, events: int) -> AsyncIterator[None]:
+        """Processes that fold, while the block lasts, if there is enough to do."""
+        if events <= LONG:
+            yield
+            return
+        place = Workplace(self._bus, self._claim.dsn, self._claim.beside, self._claim.name)
+        async with Crew.open(place) as crew:
+            self._crew = crew
+            try:
+                yield
+            finally:
+                self._crew = None
+
+    async def _fold_together(self, crew: Crew, reached: Mapping[str, int], live: Mapping[str, int]) -> None:
         await self._require_whole(live)
         total = self.events + _left(reached, live)
-        place = Workplace(self._bus, self._claim.dsn, self._claim.beside, self._claim.name)
+        self._count(0, total)
         parts = [
             Part(self._streams[name], first, min(first + PART - 1, last))
             for name, last in live.items()
             for first in range(reached.get(name, 0) + 1, last + 1, PART)
         ]
-        await fold_together(place, parts, lambda n: self._count(n, total))
+        await crew.fold(parts, lambda n: self._count(n, total))
 
     async def _require_whole(self, live: Mapping[str, int]) -> None:
         await require_whole(self._nc, tuple(self._streams.values()), live)

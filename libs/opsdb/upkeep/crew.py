@@ -11,7 +11,7 @@ import os
 import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -20,7 +20,8 @@ from libs.bus.connection import BusAddress
 from libs.errors import ChasquiError, Permanent
 from libs.opsdb.rebuild import LogStream, OnEvents
 
-HANDS = max(2, min(4, os.cpu_count() or 1))
+HANDS = max(2, min(4, (os.cpu_count() or 1) + 1))
+"""One more than there are processors: each waits for PostgreSQL, or for its turn, now and then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,27 +50,41 @@ class Workplace:
     name: str
 
 
-async def fold_together(
-    place: Workplace, parts: Sequence[Part], on_events: OnEvents, hands: int = HANDS
-) -> None:
-    """Fold parts of the log, which begin where the tables are and follow each other, with several processes.
+class Crew:
+    """Processes that are there to fold."""
 
-    Args:
-        place: Where.
-        parts: Those of one stream in its order.
-        on_events: Told how many messages were folded since it was last told.
-        hands: How many processes.
+    def __init__(self, hands: Sequence["_Hand"]) -> None:
+        self._hands = hands
 
-    Raises:
-        ChasquiError: What one of them met; ``hand_ended`` (Permanent) if it ended for no known reason.
-    """
-    work = _Work(parts, on_events)
-    try:
-        async with asyncio.TaskGroup() as tasks:
-            for _ in range(min(hands, len(parts))):
-                tasks.create_task(work.lend_a_hand(place))
-    except ExceptionGroup as group:
-        raise _first(group) from group
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, place: Workplace, hands: int = HANDS) -> AsyncIterator["Crew"]:
+        """Start them: they are not waited for. Its tables need not be there before the first part.
+
+        Args:
+            place: Where.
+            hands: How many processes.
+        """
+        async with AsyncExitStack() as stack:
+            yield cls([await stack.enter_async_context(_hand(place)) for _ in range(hands)])
+
+    async def fold(self, parts: Sequence[Part], on_events: OnEvents) -> None:
+        """Fold parts of the log, which begin where the tables are and follow each other. All conclusions wait.
+
+        Args:
+            parts: Those of one stream in its order.
+            on_events: Told how many messages were folded since it was last told.
+
+        Raises:
+            ChasquiError: What one of the processes met; ``hand_ended`` (Permanent) if one ended for no known reason.
+        """
+        work = _Work(parts, on_events)
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                for hand in self._hands[: len(parts)]:
+                    tasks.create_task(work.lend(hand))
+        except ExceptionGroup as group:
+            raise _first(group) from group
 
 
 def _first(group: ExceptionGroup[Exception]) -> Exception:
@@ -89,22 +104,21 @@ class _Work:
         self._written = 0
         self._turned = asyncio.Condition()
 
-    async def lend_a_hand(self, place: Workplace) -> None:
-        """Take parts until none are left."""
-        async with _hand(place) as hand:
-            for number, part in self._parts:
-                await hand.say(
-                    stream=part.stream.name, domain=part.stream.domain, first=part.first, last=part.last
-                )
-                await hand.expect("ready")
-                async with self._turned:
-                    await self._turned.wait_for(lambda: self._written == number)  # noqa: B023 - awaited here
-                await hand.say(turn=number)
-                while (told := await hand.hear()).get("done") is None:
-                    self._on_events(told["folded"])
-                async with self._turned:
-                    self._written += 1
-                    self._turned.notify_all()
+    async def lend(self, hand: "_Hand") -> None:
+        """Have it take parts until none are left."""
+        for number, part in self._parts:
+            await hand.say(
+                stream=part.stream.name, domain=part.stream.domain, first=part.first, last=part.last
+            )
+            await hand.expect("ready")
+            async with self._turned:
+                await self._turned.wait_for(lambda: self._written == number)  # noqa: B023 - awaited here
+            await hand.say(turn=number)
+            while (told := await hand.hear()).get("done") is None:
+                self._on_events(told["folded"])
+            async with self._turned:
+                self._written += 1
+                self._turned.notify_all()
 
 
 class _Hand:
@@ -114,13 +128,14 @@ class _Hand:
         self._process = process
 
     async def say(self, **what: Any) -> None:  # noqa: ANN401 - JSON of any kind
+        """Raises what it met, if it is gone."""
         assert self._process.stdin is not None  # noqa: S101 - it is a pipe
-        try:
-            self._process.stdin.write(json.dumps(what).encode() + b"\n")
-            await self._process.stdin.drain()
-        except ConnectionError:
-            await self.hear()
-            raise
+        with suppress(ConnectionError):
+            if not self._process.stdin.is_closing():
+                self._process.stdin.write(json.dumps(what).encode() + b"\n")
+                await self._process.stdin.drain()
+                return
+        await self.hear()
 
     async def hear(self) -> dict[str, Any]:
         """Raises what it met, or that it is gone."""

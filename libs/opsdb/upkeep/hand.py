@@ -6,6 +6,7 @@ does, whatever it is doing, so it does not outlive the process that started it.
 """
 
 import asyncio
+import gc
 import json
 import sys
 from collections.abc import AsyncGenerator
@@ -20,10 +21,11 @@ from libs.bus.ranges import read_range
 from libs.bus.stored import StoredMessage
 from libs.ending import end
 from libs.errors import ChasquiError
-from libs.opsdb.collecting import sparing_the_collector
+from libs.opsdb.collecting import without_the_collector
 from libs.opsdb.decoding import decode
 from libs.opsdb.halving import apply_all, pass_over
 from libs.opsdb.projection.applying import Batch
+from libs.opsdb.projection.reconciling import Conclusions
 from libs.opsdb.writer import OpsDbWriter
 from libs.telemetry import logs
 
@@ -63,7 +65,9 @@ async def _work(told: Told) -> None:
     where = await told.get()
     client = await connect(BusAddress(**where["bus"]), name=where["name"])
     try:
-        async with OpsDbWriter.open(where["dsn"], schema=where["schema"], name=where["name"]) as writer:
+        async with OpsDbWriter.open(
+            where["dsn"], schema=where["schema"], name=where["name"], drawing=Conclusions.LATER
+        ) as writer:
             while True:
                 await _fold(client, writer, await told.get(), told)
     finally:
@@ -79,6 +83,8 @@ async def _fold(client: Client, writer: OpsDbWriter, part: dict[str, Any], told:
                 await told.get()
                 waiting = False
             await apply_all(writer, batch, pass_over)
+            del batch
+            gc.collect()
             _say(folded=events)
     _say(done=True)
 
@@ -112,5 +118,5 @@ def _say(**what: Any) -> None:  # noqa: ANN401 - JSON of any kind
 
 if __name__ == "__main__":
     logs.configure(level="WARNING")
-    with sparing_the_collector():
+    with without_the_collector():
         uvloop.run(main())

@@ -8,6 +8,8 @@ from enum import StrEnum
 class Stage(StrEnum):
     """What is being done."""
 
+    PREPARING = "preparing"
+    """New tables, and the processes that fold."""
     FOLDING = "folding"
     """The log, from its first event; counts events."""
     INDEXING = "indexing"

@@ -10,6 +10,7 @@ from libs.errors import UserError
 from libs.opsdb.connecting import quoted
 from libs.opsdb.migrating import newest_revision, stored_revision
 from libs.opsdb.models import METADATA
+from libs.opsdb.projection.reconciling import conclude
 from libs.opsdb.rebuild import LogStream
 from libs.opsdb.upkeep.beside import Beside
 from libs.opsdb.upkeep.claim import Claim, claimed
@@ -72,6 +73,7 @@ async def verify(
         async with beside.writer() as writer, writer.transaction("repeatable_read") as view:
             live = await _positions(view, schema)
             await beside.fold(writer, live)
+            await conclude(view)
             differences = await compare_within(
                 view,
                 schema,

@@ -150,14 +150,15 @@ class Tables:
 
     def _write_wave(self, table: Table, wave: Wave) -> int:
         name = table.name
-        rows, rules, touched, guards = self.rows[name], _rules(table), self.touched, wave.guards
-        for key, values in wave.rows.items():
+        rows, rules, touched = self.rows[name], _rules(table), self.touched
+        for key, row in wave.rows.items():
+            values = row.values
             touched.add((name, key))
             there = rows.get(key)
             if there is None:
                 rows[key] = {**_BLANK[name], **dict(zip(table.key, key, strict=True)), **values}
             elif rules:
-                rows[key] = {**there, **merged(rules, there, values, guards.get(key, ()))}
+                rows[key] = {**there, **merged(rules, there, values, row.guards)}
             else:
                 rows[key] = {**there, **values}
         if wave.releases and table is RAW_DATA_FILE:
@@ -202,7 +203,7 @@ class Tables:
 
 def _named(coalesced: Coalesced, table: Table) -> list[tuple[Key, Values]]:
     waves = coalesced[table].waves if table in coalesced else ()
-    return [item for wave in waves for item in wave.rows.items()]
+    return [(key, row.values) for wave in waves for key, row in wave.rows.items()]
 
 
 def _before_transfer(state: object) -> bool:

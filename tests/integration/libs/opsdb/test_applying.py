@@ -9,6 +9,7 @@ import asyncpg
 import pytest
 
 from contracts.observations import FiledFile, FilesFiled
+from libs.opsdb.projection import writing
 from libs.opsdb.projection.applying import UNFOLDABLE, Applied, Batch, Happening
 from libs.opsdb.writer import OpsDbWriter
 from tests.support.histories import mishaps, road
@@ -143,12 +144,14 @@ def filed_at(path: str, size: int = 1) -> Happening:
     return log(iter([(road.ORIGIN, event)]))[0]
 
 
+@pytest.mark.parametrize("many", [1, 64], ids=["copied", "merged"])
 @pytest.mark.parametrize(
     "happening", [filed_at("nul\0inside"), filed_at("large", 2**63)], ids=["nul", "too large"]
 )
 async def test_what_postgres_cannot_store_is_told_and_leaves_nothing(
-    database: Database, happening: Happening
+    database: Database, monkeypatch: pytest.MonkeyPatch, happening: Happening, many: int
 ) -> None:
+    monkeypatch.setattr(writing, "MANY", many)
     with pytest.raises(UNFOLDABLE):
         await apply(database, [happening])
     assert await database.fetch("SELECT * FROM event_record") == []

@@ -6,7 +6,9 @@ from collections.abc import Callable, Sequence
 import pytest
 
 from libs.opsdb.migrating import migrate
+from libs.opsdb.projection import recording, writing
 from libs.opsdb.projection.applying import Batch, Happening
+from libs.opsdb.projection.reconciling import Conclusions, conclude
 from libs.opsdb.upkeep.comparing import Kind, compare
 from libs.opsdb.writer import OpsDbWriter
 from tests.support.histories.logs import eventful, log
@@ -17,15 +19,22 @@ pytestmark = pytest.mark.integration
 
 
 async def fold_into(
-    database: Database, schema: str, happenings: Sequence[Happening], length: Callable[[], int]
+    database: Database,
+    schema: str,
+    happenings: Sequence[Happening],
+    length: Callable[[], int],
+    drawing: Conclusions = Conclusions.AT_ONCE,
 ) -> None:
     await migrate(database.writer, schema)
-    async with OpsDbWriter.open(database.writer, schema=schema) as writer:
+    async with OpsDbWriter.open(database.writer, schema=schema, drawing=drawing) as writer:
         first = 0
         while first < len(happenings):
             some = happenings[first : first + length()]
             await writer.apply(Batch(some, {h.stream: h.sequence for h in some}))
             first += len(some)
+        if drawing is Conclusions.LATER:
+            async with writer.transaction("read_committed") as connection:
+                await conclude(connection)
 
 
 def mixed(happenings: Sequence[Happening], chance: random.Random) -> list[Happening]:
@@ -54,6 +63,30 @@ async def test_any_interleaving_in_any_batches_gives_the_same_tables(database: D
     await fold_into(database, "cologne_first", other_first, lambda: chance.choice((7, 100)))
     for schema in ("at_once", "mixed", "chile_first", "cologne_first"):
         assert await compare(database.writer, "singly", schema) == [], schema
+
+
+@pytest.mark.parametrize("seed", [4, 5])
+async def test_rows_that_are_copied_in_are_those_that_are_merged(
+    database: Database, monkeypatch: pytest.MonkeyPatch, seed: int
+) -> None:
+    chance = random.Random(seed)  # noqa: S311 - plausible, not secret
+    happenings = log(eventful(14, seed), seed, repeats=0.2)
+    await fold_into(database, "merged", happenings, lambda: 1)
+    for module in (writing, recording):
+        monkeypatch.setattr(module, "MANY", 1)
+    await fold_into(database, "copied", happenings, lambda: chance.choice((5, 20, 60)))
+    await fold_into(database, "copied_at_once", happenings, lambda: len(happenings))
+    for schema in ("copied", "copied_at_once"):
+        assert await compare(database.writer, "merged", schema) == [], schema
+
+
+@pytest.mark.parametrize("seed", [6, 7])
+async def test_conclusions_may_wait_until_the_end(database: Database, seed: int) -> None:
+    chance = random.Random(seed)  # noqa: S311 - plausible, not secret
+    happenings = log(eventful(14, seed), seed)
+    await fold_into(database, "at_once", happenings, lambda: chance.choice((5, 20)))
+    await fold_into(database, "later", happenings, lambda: chance.choice((5, 20)), Conclusions.LATER)
+    assert await compare(database.writer, "at_once", "later") == []
 
 
 async def test_every_table_had_rows_to_compare(database: Database) -> None:

@@ -130,8 +130,8 @@ def coalesced(batches: Iterable[Sequence[Change]]) -> Rows:
 
 
 def _apply_wave(model: Model, table: Table, wave: Wave) -> None:
-    for key, values in wave.rows.items():
-        model.upsert(table, key, values, wave.guards.get(key, ()))
+    for key, row in wave.rows.items():
+        model.upsert(table, key, row.values, row.guards)
     for package in wave.releases:
         model.release(package)
 
@@ -270,7 +270,7 @@ def test_the_road_of_a_file_is_one_row() -> None:
     ]
     found = coalesce(changes)
     assert _waves(found) == 1
-    assert found[RAW_DATA_FILE].waves[0].rows[key] == {"state": FileState.PACKAGED, "size": 1}
+    assert found[RAW_DATA_FILE].waves[0].rows[key].values == {"state": FileState.PACKAGED, "size": 1}
 
 
 def test_a_release_closes_a_wave() -> None:

@@ -5,6 +5,7 @@ import json
 import random
 import sys
 from asyncio.subprocess import PIPE
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -16,8 +17,10 @@ from contracts.subjects import events_stream
 from libs.errors import Permanent, Retriable
 from libs.opsdb.connecting import quoted
 from libs.opsdb.migrating import migrate
-from libs.opsdb.rebuild import LogStream, compare, rebuild
-from libs.opsdb.upkeep.crew import Part, Workplace, fold_together
+from libs.opsdb.projection.reconciling import conclude
+from libs.opsdb.rebuild import LogStream, OnEvents, compare, rebuild
+from libs.opsdb.upkeep.crew import Crew, Part, Workplace
+from libs.opsdb.writer import OpsDbWriter
 from libs.service.service import Place
 from tests.support.histories.logs import eventful, log
 from tests.support.published import publish
@@ -58,6 +61,11 @@ def at(place: Place, schema: str) -> Workplace:
     return Workplace(place.bus_address(), place.opsdb_writer_dsn(), schema, "a crew")
 
 
+async def fold_together(place: Workplace, parts: Sequence[Part], on_events: OnEvents, hands: int) -> None:
+    async with Crew.open(place, hands) as crew:
+        await crew.fold(parts, on_events)
+
+
 @pytest.mark.parametrize(("hands", "length"), [(3, 17), (2, 100)])
 async def test_it_is_what_one_process_folds(
     road: Road, told: dict[str, int], hands: int, length: int
@@ -69,6 +77,11 @@ async def test_it_is_what_one_process_folds(
     counted: list[int] = []
     await fold_together(at(place, "many"), parts_of(place, told, length), counted.append, hands)
     assert sum(counted) == sum(told.values())
+    async with (
+        OpsDbWriter.open(dsn, schema="many") as writer,
+        writer.transaction("read_committed") as connection,
+    ):
+        await conclude(connection)
     assert await compare(dsn, "one", "many") == []
     records = await rows_of(dsn, "many", "event_record")
     assert 0 < records < sum(told.values()) - 2
@@ -103,6 +116,17 @@ async def test_one_that_is_killed_ends_the_work(road: Road, told: dict[str, int]
     assert met.value.problem.code == "hand_ended"
     assert "-9" in met.value.problem.reason
     assert hands_alive() == []
+
+
+async def test_one_that_is_gone_before_there_is_work_is_told(road: Road, told: dict[str, int]) -> None:
+    place = road.telescope
+    async with Crew.open(at(place, "many"), 2) as crew:
+        for process in hands_alive():
+            process.kill()
+            process.wait()
+        with pytest.raises(Permanent) as met:
+            await crew.fold(parts_of(place, told, 10), lambda _: None)
+    assert met.value.problem.code == "hand_ended"
 
 
 async def test_a_cancelled_crew_is_gone(road: Road, told: dict[str, int]) -> None:

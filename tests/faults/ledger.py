@@ -64,6 +64,7 @@ class Ledger:
         decoys: Files in an instrument's folder that nobody filed, by their path; never to be touched.
         damaged: Ids of files that were damaged on purpose before they could be packaged, and not mended yet.
         complaints: What an instrument or scientist saw that must not be.
+        more_open: How many observations beyond its usual most an instrument may have open for the moment.
     """
 
     observations: dict[UUID, Observation] = field(default_factory=dict)
@@ -71,6 +72,7 @@ class Ledger:
     jobs: dict[UUID, Job] = field(default_factory=dict)
     damaged: set[UUID] = field(default_factory=set)
     complaints: list[str] = field(default_factory=list)
+    more_open: int = 0
 
     @property
     def files(self) -> dict[UUID, tuple[Observation, Written]]:

@@ -66,7 +66,7 @@ class Instrument:
         """One observation after the other; `open_now` says how many are not archived yet."""
         async with FilingClient(self._filing) as filing:
             while not stop.is_set():
-                if open_now(self.name) < self._pace.most_open:
+                if open_now(self.name) < self._pace.most_open + self._ledger.more_open:
                     await self._try(filing)
                 await asyncio.sleep(self._rng.uniform(0, self._pace.rest_s))
 

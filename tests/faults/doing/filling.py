@@ -5,9 +5,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from contracts.base import Event
+from libs.ending import end
 from tests.faults.room import Room
 from tests.faults.scenario import Scene
 
+MORE_EVERY_S = 3.0
 STARTS_WITHIN_S = 240.0
 """Generous: the machine may be busy with much else."""
 
@@ -27,15 +29,29 @@ async def full(scene: Scene, name: str, room: Room) -> AsyncIterator[None]:
 async def goes_on(scene: Scene, kind: type[Event], times: int = 3) -> None:
     """Wait until some more events of a kind have happened: work elsewhere is not held up.
 
+    Instruments that wait for the archive observe a little more meanwhile, for else there might be no such work.
+
     Raises:
         AssertionError: They do not happen.
     """
     before = sum(1 for _ in scene.chronicle.of(kind))
-    await scene.chronicle.until(
-        lambda: sum(1 for _ in scene.chronicle.of(kind)) >= before + times,
-        f"{times} more {kind.__name__}",
-        STARTS_WITHIN_S,
-    )
+    usual = scene.ledger.more_open
+    opening = asyncio.create_task(_open_more(scene))
+    try:
+        await scene.chronicle.until(
+            lambda: sum(1 for _ in scene.chronicle.of(kind)) >= before + times,
+            f"{times} more {kind.__name__}",
+            STARTS_WITHIN_S,
+        )
+    finally:
+        await end(opening)
+        scene.ledger.more_open = usual
+
+
+async def _open_more(scene: Scene) -> None:
+    while True:
+        await asyncio.sleep(MORE_EVERY_S)
+        scene.ledger.more_open += 1
 
 
 async def waits(scene: Scene, name: str, words: str) -> None:

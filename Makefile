@@ -8,7 +8,7 @@ BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint unit integration e2e faults faults-short simulate bench format clean
+.PHONY: help demo test lint unit integration whole e2e faults faults-short simulate bench format clean
 
 help: ## What can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -16,7 +16,7 @@ help: ## What can be made
 demo: $(VENV)/.run ## Carry the example observations from the instrument to the archive and back
 	$(BIN)/chasqui demo $(ARGS)
 
-test: lint unit integration e2e faults-short ## Every check and every test
+test: lint unit integration whole ## Every check and every test
 
 lint: $(VENV)/.dev ## Style, types and layers
 	$(BIN)/ruff check .
@@ -30,8 +30,11 @@ unit: $(VENV)/.dev ## Tests that need no server
 integration: $(VENV)/.dev ## Tests of each part with real servers
 	$(BIN)/pytest tests/integration -n 4 $(ARGS)
 
-e2e: $(VENV)/.dev ## The whole road in processes of its own, and its faults
-	$(BIN)/pytest tests/e2e -n 2 $(ARGS)
+whole: $(VENV)/.dev ## e2e and faults-short side by side: most of both is waiting
+	$(BIN)/pytest tests/e2e tests/faults -n 4 --dist loadgroup $(ARGS)
+
+e2e: $(VENV)/.dev ## The whole road in processes of its own
+	$(BIN)/pytest tests/e2e -n 2 --dist loadgroup $(ARGS)
 
 faults: $(VENV)/.dev ## Whatever can go wrong, done to a whole deployment under load; half an hour
 	CHASQUI_FAULTS=long $(BIN)/pytest tests/faults -n 2 --dist loadgroup $(ARGS)

@@ -19,7 +19,7 @@ from tests.support.machine import INSTRUMENT
 from tests.support.standing import Standing
 from tests.support.standing import standing as stands
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240), pytest.mark.xdist_group("commands")]
 UNKNOWN = "00000000-0000-0000-0000-000000000000"
 
 

@@ -3,8 +3,10 @@
 import asyncio
 import json
 import shutil
+import subprocess
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -20,10 +22,10 @@ from libs.storage.s3 import S3Store
 from tests.support.commandline import Answer
 from tests.support.machine import Machine, chasqui, up
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(480)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(480), pytest.mark.xdist_group("restore")]
 SITES = ("chile", "cologne")
 EXAMPLES = Path(__file__).parents[2] / "examples" / "data"
-QUIET_S = 4.0
+QUIET_S = 3.0
 ROWS = 'SELECT t::text AS line FROM "{}" t ORDER BY 1'
 
 Dump = dict[str, list[str]]
@@ -142,9 +144,36 @@ def archiver_log(work: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in lines if line.startswith("{")]
 
 
-@pytest.mark.parametrize("lost", [("chile",), ("cologne",), SITES], ids=["chile", "cologne", "both"])
-async def test_a_lost_site_comes_back(tmp_path: Path, lost: tuple[str, ...]) -> None:
-    work = tmp_path / "work"
+@dataclass(frozen=True)
+class Before:
+    """What two sites were before one was lost.
+
+    Attributes:
+        last: How far every stream was.
+        objects: What the archive held beside the log.
+        kept: A copy of the whole work directory.
+    """
+
+    work: Path
+    last: dict[str, Any]
+    dumps: dict[str, Dump]
+    objects: dict[str, tuple[str, str]]
+    kept: Path
+
+    def brought_back(self) -> None:
+        """Everything lies as it did; work directories keep their place."""
+        shutil.rmtree(self.work, ignore_errors=True)
+        subprocess.run(["cp", "-a", str(self.kept), str(self.work)], check=True)
+
+
+@pytest.fixture(scope="module")
+def before(tmp_path_factory: pytest.TempPathFactory) -> Before:
+    """Sites with three observations, a staged and a released one, whose log was exported; they have stopped."""
+    folder = tmp_path_factory.mktemp("restore")
+    return asyncio.run(_before(folder / "work", folder / "kept"))
+
+
+async def _before(work: Path, kept: Path) -> Before:
     async with up(work) as machine:
         units = [await observed(machine, f"night-{number}") for number in range(3)]
         await staged(machine, units[0])
@@ -153,10 +182,18 @@ async def test_a_lost_site_comes_back(tmp_path: Path, lost: tuple[str, ...]) -> 
         await settled(machine)
         exported = await told(work, "events", "export", "--json")
         assert exported.status == 0, exported.err
-        before = await settled(machine)
+        last = await settled(machine)
         dumps = {site: await dumped(machine.place(site)) for site in SITES}
-        kept = await objects(machine)
+        archive = await objects(machine)
     assert sum(len(rows) for rows in dumps["chile"].values()) > 30
+    await asyncio.to_thread(shutil.move, work, kept)
+    return Before(work, last, dumps, archive, kept)
+
+
+@pytest.mark.parametrize("lost", [("chile",), ("cologne",), SITES], ids=["chile", "cologne", "both"])
+async def test_a_lost_site_comes_back(before: Before, lost: tuple[str, ...]) -> None:
+    work = before.work
+    await asyncio.to_thread(before.brought_back)
     burn(work, lost)
 
     # It does not begin anew: nothing is written before the old history is back.
@@ -167,23 +204,23 @@ async def test_a_lost_site_comes_back(tmp_path: Path, lost: tuple[str, ...]) -> 
     assert restored.status == 0, restored.out + restored.err
     last = {one["site"]: one["restored"] for one in restored.json["restored"]}
     for site in SITES:
-        own = before[f"{site}/{events_stream(site)}"]
+        own = before.last[f"{site}/{events_stream(site)}"]
         assert last[site]["last"] == own
         assert last[site]["found"] == (0 if site in lost else own)
 
     archived = len([line for line in archiver_log(work) if line["event"] == "archived"])
     async with up(work) as machine:
-        assert await settled(machine) == before
+        assert await settled(machine) == before.last
         for site in SITES:
             now = await dumped(machine.place(site))
-            assert now.keys() == dumps[site].keys()
-            for table, rows in dumps[site].items():
+            assert now.keys() == before.dumps[site].keys()
+            for table, rows in before.dumps[site].items():
                 assert now[table] == rows, table
-        assert await objects(machine) == kept
+        assert await objects(machine) == before.objects
         assert len([line for line in archiver_log(work) if line["event"] == "archived"]) == archived
         assert await letters(machine) == 0
         # And the road is open.
         fresh = await observed(machine, "the next night")
         await staged(machine, fresh)
-        assert len(await objects(machine)) == len(kept) + 2
+        assert len(await objects(machine)) == len(before.objects) + 2
         assert await letters(machine) == 0

@@ -138,6 +138,7 @@ ENDS = {("release", "JOB"): "JOB", ("drop", "LETTER"): "LETTER", ("release", "HO
 """Commands after which what they name is gone."""
 
 
+@pytest.mark.xdist_group("runbook")
 @pytest.mark.parametrize("command", COMMANDS, ids=str)
 def test_the_command_does_what_the_page_says(scene: Scene, command: Written, tmp_path: Path) -> None:
     words = scene.words(command)

@@ -81,6 +81,10 @@ class FilesMissing(Parted):
         return self.executed_obs_unit_id
 
 
+CAME_BACK = "came_back"
+"""The code of an unfiled file where one was filed, archived and deleted before."""
+
+
 class UnfiledFile(Message):
     """A file nobody filed, or an entry that cannot be filed (`problem` says why)."""
 

@@ -7,6 +7,8 @@ from nats.aio.client import Client
 from nats.errors import Error as NatsError
 
 from contracts.base import Message, Utc
+from contracts.files import CAME_BACK
+from contracts.states import CopyState
 from contracts.subjects import heartbeat_bucket
 from libs.breakers.circuit import Circuit
 from libs.breakers.shared import standing
@@ -25,6 +27,18 @@ OLDEST = """
     WHERE f.filed_at IS NOT NULL AND p.archived_at IS NULL
     ORDER BY f.filed_at, f.path LIMIT 1
 """
+
+_UNFILED = """
+    SELECT count(*) FROM unfiled_file u
+    WHERE NOT u.filed OR u.problem_code = $1 AND NOT EXISTS (
+        SELECT FROM raw_data_file f
+        LEFT JOIN raw_data_file_physical_copy r ON r.raw_data_file_id = f.id
+        LEFT JOIN physical_copy c ON c.id = r.id AND c.location = f.location
+        WHERE f.location = u.location AND md5(f.path) = md5(u.path) AND f.path = u.path
+          AND c.state IS DISTINCT FROM $2::copy_state
+    )
+"""
+"""Files that nobody filed, and those that came back after they were deleted and have not been filed again."""
 
 COPIES = """
     SELECT count(*) AS damaged, count(unrepairable_at) AS unrepairable FROM physical_copy
@@ -114,7 +128,7 @@ async def site_status(place: Place, client: Client, opsdb: OpsDbReader) -> SiteS
         packages=await _by_state(opsdb, "raw_data_package"),
         bundles=await _by_state(opsdb, "data_transfer_package"),
         staging_jobs=await _by_state(opsdb, "staging_job"),
-        unfiled_files=await opsdb.fetchval("SELECT count(*) FROM unfiled_file WHERE NOT filed"),
+        unfiled_files=await opsdb.fetchval(_UNFILED, CAME_BACK, CopyState.DELETED.value),
         disks=await disks_of(place),
         oldest_unarchived=await _oldest(opsdb, now),
         progress=await work_in_hand(client, place.site),

@@ -139,6 +139,14 @@ class Runtime:
             await patiently(lambda: opsdb.wait_applied(stream, end), what="the ops-db to follow the log")
             yield opsdb
 
+    async def in_step(self, opsdb: OpsDbReader) -> None:
+        """Wait until the ops-db has applied what the site's own stream holds now.
+
+        Raises:
+            Retriable: ``bus_unavailable``, ``opsdb_unavailable``, ``projection_lags``.
+        """
+        await opsdb.wait_applied(events_stream(self.place.site), await self._end_of_log())
+
     async def _end_of_log(self) -> int:
         client, stream = self.bus.client, events_stream(self.place.site)
         try:

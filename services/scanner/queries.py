@@ -41,6 +41,15 @@ LEFT JOIN physical_copy c ON c.id = r.id AND c.location = f.location
 WHERE c.state IS DISTINCT FROM $3::copy_state
 """
 
+_CLEARED = """
+SELECT f.path
+FROM unnest($2::text[]) AS found(path)
+JOIN raw_data_file f ON f.location = $1 AND md5(f.path) = md5(found.path) AND f.path = found.path
+JOIN raw_data_file_physical_copy r ON r.raw_data_file_id = f.id
+JOIN physical_copy c ON c.id = r.id AND c.location = f.location
+WHERE c.state = $3::copy_state
+"""
+
 _TOLD = """
 SELECT u.path
 FROM unnest($2::text[], $3::bigint[], $4::bigint[]) AS found(path, size, mtime_ns)
@@ -84,6 +93,12 @@ async def these(opsdb: OpsDbReader, file_ids: Collection[UUID], after: UUID | No
 async def filed(opsdb: OpsDbReader, location: str, paths: Sequence[str]) -> set[str]:
     """Those of these paths whose file was filed and is still the one that was filed."""
     rows = await opsdb.fetch(_FILED, location, list(paths), CopyState.DELETED.value)
+    return {row["path"] for row in rows}
+
+
+async def cleared(opsdb: OpsDbReader, location: str, paths: Sequence[str]) -> set[str]:
+    """Those of these paths whose file was filed, and deleted since."""
+    rows = await opsdb.fetch(_CLEARED, location, list(paths), CopyState.DELETED.value)
     return {row["path"] for row in rows}
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from contracts.base import Event
-from contracts.files import UnfiledFile
+from contracts.files import CAME_BACK, UnfiledFile
 from contracts.problems import Problem
 from libs.opsdb.reader import OpsDbReader
 from libs.storage.walk import FoundFile, Oddity, WalkBatch, scan_tree
@@ -17,6 +17,9 @@ from services.scanner.telling import unfiled_events
 
 BATCH: Final = 1000
 LONGEST_PATH: Final = 4096
+
+ASKED_AGAIN_S: Final = 600.0
+"""What was known of the entries of a location is asked for anew after this time: files may be cleared and come back."""
 
 _REMEDIES: Final = {
     "symlink": "File the real file; links are not followed.",
@@ -36,10 +39,16 @@ class Memory:
     Attributes:
         settled: Hashes of keys that were filed, or reported.
         first_seen: When a key that is neither was first seen (monotonic clock).
+        since: When it was empty (monotonic clock).
     """
 
+    since: float
     settled: set[int] = field(default_factory=set)
     first_seen: dict[Key, float] = field(default_factory=dict)
+
+    def fresh(self, now: float) -> "Memory":
+        """What may still be relied on."""
+        return self if now - self.since < ASKED_AGAIN_S else Memory(now, first_seen=self.first_seen)
 
 
 class UnfiledSweep:
@@ -61,7 +70,7 @@ class UnfiledSweep:
         self._folders = folders
         self._after_s = after_s
         self._opsdb = opsdb
-        self._memory = Memory()
+        self._memory = Memory(time.monotonic())
 
     async def look(self) -> list[Event]:
         """Walk once; returns the events of what was not reported before.
@@ -69,9 +78,10 @@ class UnfiledSweep:
         Raises:
             Retriable: ``location_missing`` or ``opsdb_unavailable``.
         """
-        before, self._memory = self._memory, Memory()
+        before = self._memory.fresh(time.monotonic())
+        self._memory = Memory(before.since)
         try:
-            found = [file async for file in self._unsettled(before)]
+            found = await self._explained([file async for file in self._unsettled(before)])
         except BaseException:
             self._memory = before
             raise
@@ -110,6 +120,17 @@ class UnfiledSweep:
         whole = [entry.path for entry in entries if entry.problem is None]
         return told | (await queries.filed(self._opsdb, self._location, whole) if whole else set())
 
+    async def _explained(self, found: Sequence[UnfiledFile]) -> list[UnfiledFile]:
+        """The same, with what is to be said of those that were filed before, and deleted."""
+        paths = [entry.path for entry in found if entry.problem is None]
+        cleared = await queries.cleared(self._opsdb, self._location, paths) if paths else set()
+        return [
+            entry.model_copy(update={"problem": _came_back(entry)})
+            if entry.problem is None and entry.path in cleared
+            else entry
+            for entry in found
+        ]
+
     def _old_enough(self, before: Memory, entry: UnfiledFile) -> bool:
         """By our own observation, or by the disk's word on when the entry came to its place."""
         now = time.monotonic()
@@ -147,6 +168,14 @@ def _problem(oddity: Oddity) -> Problem:
         code=oddity.code,
         reason=f"{oddity.path!r}: {oddity.reason}",
         remedy=_REMEDIES.get(oddity.code, _OTHER_REMEDY),
+    )
+
+
+def _came_back(entry: UnfiledFile) -> Problem:
+    return Problem(
+        code=CAME_BACK,
+        reason=f"{entry.path!r} was filed, archived and deleted here before; a file stands there again",
+        remedy="Remove it if somebody put the archived one back; file it if it is a new one.",
     )
 
 

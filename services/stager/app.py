@@ -45,7 +45,13 @@ async def compose(runtime: Runtime) -> AsyncIterator[None]:
             now=now,
         )
         subscribe(bus, StagerHandlers(opsdb=opsdb, staging=staging, locations=locations))
-        expiry = Expiry(opsdb=opsdb, publisher=bus.publisher, locations=locations, now=now)
+        expiry = Expiry(
+            opsdb=opsdb,
+            publisher=bus.publisher,
+            in_step=lambda: runtime.in_step(opsdb),
+            locations=locations,
+            now=now,
+        )
         async with ticking(LOOK_EVERY_S, expiry.look, what="expired jobs", lease=runtime.lease("expiry")):
             yield
 

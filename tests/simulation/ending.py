@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 
+from contracts.files import CAME_BACK
 from contracts.states import FileState, LocationType, PackageState
 from contracts.subjects import events_stream
 from libs.opsdb.decoding import decode
@@ -11,6 +12,7 @@ from tests.simulation.invariants import Inspector, require
 from tests.simulation.opsdb.tables import Row, Tables, differences, fold_singly
 from tests.simulation.sites import TELESCOPE
 from tests.simulation.storage.contents import Member, Tar
+from tests.simulation.storage.disk import Node
 from tests.simulation.story.truth import TrueFile, Truth
 from tests.simulation.world import World
 
@@ -124,7 +126,17 @@ class Ending:
         node = self._world.disks[location].nodes[path]
         member = Member(path, node.size, node.mtime_ns, node.content, "", 0)
         held = [archive.location for archive in self._inspector.holders(member)]
-        return len(held) == len(self._world.archives)
+        return len(held) == len(self._world.archives) and not self._is_known_to_be_back(location, path, node)
+
+    def _is_known_to_be_back(self, location: str, path: str, node: Node) -> bool:
+        """Whether a file was put back after it was cleared, and people were told: it is theirs by then."""
+        tables = self._world.databases[TELESCOPE].tables
+        return any(
+            row["problem_code"] == CAME_BACK
+            for row in tables["unfiled_file"].values()
+            if (row["location"], row["path"], row["size"], row["mtime_ns"])
+            == (location, path, node.size, node.mtime_ns)
+        )
 
     # Whether it ended well
 

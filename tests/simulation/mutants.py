@@ -12,6 +12,7 @@ from uuid import UUID, uuid5
 from contracts.base import NAMESPACE, Event
 from contracts.bundles import BundleSealed
 from contracts.envelope import Envelope
+from contracts.files import UnfiledFile
 from libs.bus.attempts import Attempts
 from libs.bus.delivery import delivery_of
 from libs.bus.guard import Guard
@@ -26,7 +27,6 @@ from libs.opsdb.projection.folding import FOLDS
 from libs.opsdb.projection.folds.transfers import bundle_sealed
 from libs.opsdb.projection.tables import RAW_DATA_PACKAGE
 from libs.packaging import InspectedBag
-from services.scanner.watchlist import Wanted, Watched, Watchlist
 from tests.simulation.active import world
 from tests.simulation.chaos import SMOOTH, Fault, Mode, Settings
 from tests.simulation.sites import Layout
@@ -175,18 +175,8 @@ async def _notices_nothing(_self: Any) -> None:
     await asyncio.get_running_loop().create_future()
 
 
-def _wanted_as_ever(wanted: Sequence[Wanted], known: Sequence[Wanted]) -> list[Wanted]:
-    there = {file.file_id for file in known}
-    return [file for file in wanted if file.file_id in there]
-
-
-def _replaced_by_whatever_comes(self: Watchlist, watched: Watched) -> Watched:
-    if (known := self._by_id.get(watched.wanted.file_id)) is not None:
-        self.drop([known])
-    return _add(self, watched)
-
-
-_add = Watchlist.add
+async def _explains_nothing(_self: Any, found: Sequence[UnfiledFile]) -> list[UnfiledFile]:
+    return list(found)
 
 
 MUTANTS = (
@@ -305,14 +295,12 @@ MUTANTS = (
         first=15,
     ),
     Mutant(
-        "a filing that is heard again late takes its correction back",
-        {
-            "services.scanner.handlers.still_wanted": _wanted_as_ever,
-            "services.scanner.watchlist.Watchlist.add": _replaced_by_whatever_comes,
-        },
+        "nobody is told that a file stands again where it was cleared",
+        {"services.scanner.unfiled.UnfiledSweep._explained": _explains_nothing},
         finds="something never comes to its end",
-        settings=only(Fault.RESTLESS_FILES, Fault.LOST_ACKS),
-        within=100,
+        settings=only(Fault.RESTLESS_FILES),
+        layout=Layout.ALONE,
+        within=150,
         first=17,
     ),
 )

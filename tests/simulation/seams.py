@@ -333,6 +333,7 @@ SEAMS: dict[str, Any] = {
     "services.janitor.app.SWEEP_EVERY_S": 15.0,
     "services.stager.app.LOOK_EVERY_S": 15.0,
     "services.verifier.app.EVERY_S": 30.0,
+    "services.scanner.unfiled.ASKED_AGAIN_S": 120.0,
     "services.verifier.app.Clearer": partial(Clearer, keep=timedelta(seconds=60)),
     "services.stager.recalling.measure_space": measure_space,
     "services.stager.recalling.unpack_bag": bags.unpack_bag,

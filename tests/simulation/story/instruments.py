@@ -40,7 +40,7 @@ class Habit(Enum):
     AGAIN = "again"
     """Written anew after a while, perhaps when it is packed already."""
     WRONG_SIZE = "wrong_size"
-    """Filed with a size that it does not have, and filed again later as it is."""
+    """Filed with a size that it does not have, and filed again later as it is: once, for that has to be enough."""
     WRONG_SHA = "wrong_sha"
     """Filed with another checksum, and filed again later as it is."""
     MOVED_AWAY = "moved_away"
@@ -61,6 +61,7 @@ class Plan:
 
     Attributes:
         path: Relative to the instrument's folder.
+        corrected: Whether it was filed again, and that accepted.
     """
 
     path: str
@@ -69,6 +70,7 @@ class Plan:
     content: Content
     size: int
     declares: bool
+    corrected: bool = False
 
     @property
     def source_path(self) -> str:
@@ -119,9 +121,12 @@ class Instrument:
         while True:
             await asyncio.sleep(ATTENDED_EVERY_S)
             for unit, plans in self._attended:
-                waiting = [plan for plan in plans if plan.habit in REFILED and self._is_stuck(plan)]
+                waiting = [plan for plan in plans if self._may_file_again(plan) and self._is_stuck(plan)]
                 if waiting:
                     await self._file(unit, waiting, wrong=False)
+
+    def _may_file_again(self, plan: Plan) -> bool:
+        return plan.habit in REFILED and not (plan.corrected and plan.habit is Habit.WRONG_SIZE)
 
     def _is_stuck(self, plan: Plan) -> bool:
         files = self._world.databases[TELESCOPE].tables["raw_data_file"].values()
@@ -236,6 +241,8 @@ class Instrument:
         answer = await self._ask(Verb.FILES, request.model_dump_json().encode())
         if answer.accepted:
             self.truth.filed |= {plan.source_path for plan in plans}
+            for plan in plans:
+                plan.corrected = not wrong
 
     def _declared(self, plan: Plan, *, wrong: bool) -> DeclaredFile:
         size = plan.size if plan.declares or plan.habit is Habit.WRONG_SIZE else None

@@ -48,18 +48,35 @@ def test_the_number_of_jobs_changes_nothing() -> None:
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=[mutant.name.replace(" ", "_") for mutant in MUTANTS])
 def test_a_planted_fault_is_found(mutant: Mutant) -> None:
-    with simulated(mutant.planted), never_collecting():
-        assert any(_finds(mutant, number) for number in range(mutant.first, mutant.first + mutant.within))
+    numbers = range(mutant.first, mutant.first + mutant.within)
+    with never_collecting():
+        with simulated(mutant.planted):
+            number = next((one for one in numbers if _finds(mutant, one)), None)
+        with simulated():
+            assert number is not None
+            assert _played(mutant, number) is None, "the same history is whole without the fault"
 
 
 def _finds(mutant: Mutant, number: int) -> bool:
-    broken = play(f"mutant:{number}", mutant.settings, mutant.layout).broken
+    broken = _played(mutant, number)
     return broken is not None and broken.startswith(mutant.finds)
+
+
+def _played(mutant: Mutant, number: int) -> str | None:
+    return play(f"mutant:{number}", mutant.settings, mutant.layout).broken
 
 
 def test_a_disk_that_fails_while_the_janitor_looks_is_waited_for() -> None:
     with simulated():
         assert play("mutant:12", only(Fault.LOST_DISKS)).broken is None
+
+
+@pytest.mark.parametrize("number", [17, 57, 444])
+def test_a_file_that_is_put_back_after_it_was_cleared_is_told_of(number: int) -> None:
+    with simulated(), never_collecting():
+        outcome = play(f"away:{number}", only(Fault.RESTLESS_FILES, Fault.LOST_ACKS))
+
+    assert outcome.broken is None
 
 
 def test_nothing_goes_wrong_without_faults() -> None:

@@ -15,11 +15,22 @@ import pytest
 import watchfiles
 
 from contracts.base import Event
-from contracts.files import FilesMissing, FilesRefused, FilesScanned, FilesUnfiled, ProblemFile
+from contracts.copies import CopyDeleted, CopyRef, DeletionScheduled
+from contracts.files import (
+    FilesMissing,
+    FilesRefused,
+    FilesScanned,
+    FilesUnfiled,
+    ProblemFile,
+    ScannedFile,
+)
 from contracts.observations import FiledFile, FilesFiled, ObservationStarted, file_id
 from contracts.problems import Problem
+from contracts.states import CopyKind
 from libs.bus.parts import in_parts
 from libs.bus.provision import provision_consumers
+from libs.insight.status import site_status
+from libs.opsdb.reader import OpsDbReader
 from libs.service.running import running
 from libs.service.service import Service
 from services.scanner import notices
@@ -48,6 +59,23 @@ def filed(road: Road, unit: UUID, *paths: str, **facts: Any) -> list[FilesFiled]
             parts=parts,
         ),
     )
+
+
+def cleared(road: Road, unit: UUID, path: str) -> list[Event]:
+    """What is said of a file until it is deleted."""
+    location = f"{road.telescope.site}-source"
+    [file] = [file for event in filed(road, unit, path) for file in event.files]
+    scanned = ScannedFile(file_id=file.file_id, path=file.path, module="main", size=3, mtime_ns=1)
+    copy = CopyRef(
+        kind=CopyKind.RAW_DATA_FILE, entity_id=file.file_id, location=location, path=file.path, size=3
+    )
+    batch, now = uuid4(), datetime.now(UTC)
+    return [
+        *filed(road, unit, path),
+        FilesScanned(executed_obs_unit_id=unit, instrument="camera", location=location, files=(scanned,)),
+        DeletionScheduled(location=location, batch=batch, copies=(copy,)),
+        CopyDeleted(location=location, batch=batch, deleted_at=now, copies=(copy,)),
+    ]
 
 
 async def say(road: Road, events: Sequence[Event]) -> None:
@@ -327,6 +355,7 @@ async def test_a_wrong_checksum_waits_for_a_person_and_a_correction_brings_the_f
 async def test_unfiled_files_and_odd_entries_are_reported_once(road: Road) -> None:
     write(road, "filed.fits")
     write(road, "nobody.fits", b"1234")
+    write(road, "put back.fits", b"123")
     write(road, "../stray.fits")
     (road.source / "link").symlink_to("/etc")
     os.mkfifo(road.source / "fifo")
@@ -339,6 +368,8 @@ async def test_unfiled_files_and_odd_entries_are_reported_once(road: Road) -> No
     async with road.running(road.telescope, "projector"):
         unit = await begin(road)
         await say(road, filed(road, unit, "filed.fits"))
+        await say(road, cleared(road, unit, "put back.fits"))
+        await road.eventually(lambda: _state(road, unit, "put back.fits", "scanned"))
         for _ in range(2):
             async with scanning(road, Watching.SWEEPS):
                 await asyncio.sleep(2.5)
@@ -348,13 +379,17 @@ async def test_unfiled_files_and_odd_entries_are_reported_once(road: Road) -> No
     found = {(f.path, f.problem.code if f.problem else None): e.instrument for e in events for f in e.files}
     assert found == {
         ("camera/nobody.fits", None): "camera",
+        ("camera/put back.fits", "came_back"): "camera",
         ("stray.fits", None): None,
         ("camera/link", "symlink"): "camera",
         ("camera/fifo", "fifo"): "camera",
         ("camera/socket", "socket"): "camera",
         ("camera/bad\\xff", "name_not_utf8"): "camera",
     }
-    assert sum(len(event.files) for event in events) == 6
+    assert sum(len(event.files) for event in events) == 7
+    async with OpsDbReader.open(road.telescope.opsdb_dsn()) as opsdb:
+        status = await site_status(road.telescope, road.client(road.telescope), opsdb)
+    assert status.unfiled_files == 7
 
 
 async def test_an_unmounted_disk_is_not_an_empty_one(road: Road) -> None:

@@ -19,11 +19,15 @@ from contracts.staging import (
     StagingReleased,
     StagingRequested,
 )
+from contracts.subjects import events_stream
+from libs.errors import Retriable
+from libs.opsdb.reader import OpsDbReader
 from libs.storage.s3 import S3Store
 from libs.storage.s3_objects import ExistingObject
 from services.stager import handlers
+from services.stager.expiring import Expiry
 from tests.support.archived import Package, sealed
-from tests.support.road import Road
+from tests.support.road import PATIENCE_S, Road
 
 pytestmark = pytest.mark.integration
 
@@ -252,3 +256,41 @@ async def test_what_a_failed_job_left_behind_goes(road: Road, monkeypatch: pytes
 
 def _sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+async def test_what_was_given_back_does_not_expire_while_the_projection_lags(road: Road) -> None:
+    place, stream = road.centre, events_stream(road.centre.site)
+    job, publisher = request(road, Selection(package_ids=(uuid4(),))), road.publisher(road.centre, "stager")
+    done = StagingCompleted(
+        job_id=job.job_id,
+        location=job.location,
+        folder=job.folder,
+        packages=1,
+        files=1,
+        payload_bytes=1,
+        expires_at=datetime.now(UTC),
+    )
+    completed = await publisher.publish([job, done])
+    async with road.running(place, "projector"), OpsDbReader.open(place.opsdb_dsn()) as opsdb:
+        await opsdb.wait_applied(stream, completed)
+    given_back = StagingReleased(
+        job_id=job.job_id, location=job.location, folder=job.folder, reason=ReleaseReason.RELEASED
+    )
+    end = await publisher.publish([given_back])
+
+    async with OpsDbReader.open(place.opsdb_dsn()) as opsdb:
+        expiry = Expiry(
+            opsdb=opsdb,
+            publisher=publisher,
+            in_step=lambda: opsdb.wait_applied(stream, end, timeout=0.1),
+            locations=(job.location,),
+            now=lambda: datetime.now(UTC),
+        )
+        with pytest.raises(Retriable, match="projection_lags"):
+            await expiry.look()
+        async with road.running(place, "projector"):
+            await opsdb.wait_applied(stream, end, timeout=PATIENCE_S)
+            await expiry.look()
+        assert await publisher.publish([given_back]) == end
+        info = await road.client(place).jetstream().stream_info(stream)
+    assert info.state.last_seq == end

@@ -58,6 +58,17 @@ def filed(tables: Tables, location: str, paths: Collection[str], deleted: str) -
     ]
 
 
+@answers(queries._CLEARED)
+def cleared(tables: Tables, location: str, paths: Collection[str], deleted: str) -> Found:
+    return [
+        {"path": file["path"]}
+        for path in paths
+        for file in common.files(tables)
+        if (file["location"], file["path"]) == (location, path)
+        and common.copy_at_home(tables, file).get("state") == deleted
+    ]
+
+
 @answers(queries._TOLD)
 def told(
     tables: Tables, location: str, paths: Collection[str], sizes: Collection[int], times: Collection[int]

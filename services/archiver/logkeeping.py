@@ -3,7 +3,9 @@
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 
-from libs.errors import ChasquiError
+from libs.breakers import resources
+from libs.breakers.shared import Breakers
+from libs.errors import ChasquiError, Postponed
 from libs.eventlog.archives import behind_of, folder_of
 from libs.eventlog.exporting import Exporter
 from libs.eventlog.stream import StreamReader
@@ -21,22 +23,28 @@ class LogKeeper:
     Args:
         location: The archive.
         exporters: One a stream: the site's own, and the mirrors of the others'.
+        breakers: Those of the site: an archive that is given a rest is not asked for this either.
     """
 
-    def __init__(self, location: str, exporters: Sequence[Exporter]) -> None:
+    def __init__(self, location: str, exporters: Sequence[Exporter], breakers: Breakers) -> None:
         self._location = location
         self._exporters = tuple(exporters)
+        self._breakers = breakers
 
     async def keep(self) -> None:
         """Add what is new. A stream that cannot be exported keeps no other one from it.
 
         Raises:
+            Postponed: ``breaker_open``: the archive is given a rest.
             ChasquiError: What was wrong with the first of them.
         """
         failures: list[ChasquiError] = []
         for exporter in self._exporters:
             try:
-                done = await exporter.export()
+                async with self._breakers.using(resources.archive(self._location)):
+                    done = await exporter.export()
+            except Postponed:
+                raise
             except ChasquiError as failure:
                 log.warning("log_not_exported", archive=self._location, **failure.problem.model_dump())
                 failures.append(failure)
@@ -53,7 +61,7 @@ async def keeping_the_log(runtime: Runtime, archives: Sequence[Archive]) -> Asyn
 
     One instance at a time does it, by a lease; two at once would do no harm.
     """
-    place, client = runtime.place, runtime.bus.client
+    place, client, breakers = runtime.place, runtime.bus.client, runtime.breakers()
     async with AsyncExitStack() as stack:
         for archive in archives:
             settings, name = archive.settings, archive.location
@@ -68,7 +76,7 @@ async def keeping_the_log(runtime: Runtime, archives: Sequence[Archive]) -> Asyn
             ]
             clock = ticking(
                 settings.log.every.total_seconds(),
-                LogKeeper(name, exporters).keep,
+                LogKeeper(name, exporters, breakers).keep,
                 what=f"the event log in {name}",
                 lease=runtime.lease(f"log.{name}"),
             )

@@ -1,5 +1,6 @@
 """The archiver keeps the event log by a clock: both sites' streams, two instances, one of several in trouble."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
@@ -7,6 +8,10 @@ from datetime import timedelta
 import pytest
 
 from contracts.subjects import events_stream
+from libs.breakers.circuit import Pauses
+from libs.breakers.resources import archive
+from libs.breakers.shared import Breakers, close
+from libs.errors import Retriable
 from libs.service.service import Place
 from libs.sites.models import LogSettings, S3Location
 from tests.support.chains import Chained, chained
@@ -83,3 +88,19 @@ async def test_a_stream_in_trouble_keeps_no_other_one_from_it(road: Road, chains
         await centre.publish(10)
         await exported(road, centre)
     assert await telescope.keys() == before
+
+
+async def test_an_archive_that_is_given_a_rest_is_not_asked(road: Road, chains: list[Chained]) -> None:
+    name = f"{road.centre.site}-archive"
+    breakers = Breakers(
+        road.client(road.centre), site=road.centre.site, who="test", pauses=Pauses(threshold=1, first_s=60.0)
+    )
+    with pytest.raises(Retriable):
+        async with breakers.using(archive(name)):
+            raise Retriable("s3_unreachable", "the archive does not answer", "Start it.")
+    await chains[1].publish(10)
+    async with road.running(often(road), "projector", "archiver"):
+        await asyncio.sleep(1.5)
+        assert await chains[1].keys() == []
+        await close(road.client(road.centre), road.centre.site, archive(name).key)
+        await exported(road, chains[1])

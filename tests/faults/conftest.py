@@ -10,12 +10,13 @@ import pytest
 import pytest_asyncio
 
 from tests.faults import deployment
+from tests.faults.length import LENGTH, is_long
 from tests.faults.outside import Between, between
 from tests.faults.report import Report
 from tests.faults.scenario import Scene, Stage, playing, set_up
 from tests.faults.system import standing
 
-SEED, LENGTH = "CHASQUI_FAULTS_SEED", "CHASQUI_FAULTS"
+SEED = "CHASQUI_FAULTS_SEED"
 REPORT = "fault report"
 
 T = TypeVar("T")
@@ -53,7 +54,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 @pytest.fixture(scope="session")
 def long() -> bool:
     """Whether the long form was asked for."""
-    return os.environ.get(LENGTH) == "long"
+    return is_long()
 
 
 class Stages(Generic[T]):

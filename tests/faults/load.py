@@ -19,6 +19,7 @@ from tests.faults.chance import generator
 from tests.faults.chronicle import Chronicle
 from tests.faults.deployment import ARCHIVES, INSTRUMENTS, SOURCE
 from tests.faults.ledger import Ledger, Observation, Written
+from tests.faults.length import is_long
 from tests.faults.system import System
 
 KIB, MIB = 1 << 10, 1 << 20
@@ -41,6 +42,11 @@ class Pace:
     large: float = 0.12
     rest_s: float = 0.3
     most_open: int = 6
+
+
+def usual_pace() -> Pace:
+    """That of an instrument; in the short form, which plays beside other tests, one that leaves them some of the machine."""
+    return Pace() if is_long() else Pace(rest_s=1.5, most_open=4)
 
 
 class Instrument:

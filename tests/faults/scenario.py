@@ -17,7 +17,7 @@ from tests.faults.checks.world import Allowed, World
 from tests.faults.chronicle import Chronicle, closed, followed
 from tests.faults.deployment import ARCHIVES, CENTRE
 from tests.faults.ledger import Ledger
-from tests.faults.load import Pace, observing
+from tests.faults.load import Pace, observing, usual_pace
 from tests.faults.report import WIDTH, Logs, Report
 from tests.faults.scientist import studying
 from tests.faults.system import System
@@ -106,7 +106,7 @@ async def loaded(scene: Scene, pace: Pace | None = None) -> AsyncIterator[None]:
     stage = scene.stage
     before = len(stage.ledger.files), len(stage.ledger.jobs)
     async with (
-        observing(stage.system, stage.ledger, stage.chronicle, scene.rng, pace or Pace()),
+        observing(stage.system, stage.ledger, stage.chronicle, scene.rng, pace or usual_pace()),
         studying(stage.system, stage.ledger, stage.chronicle, scene.rng),
     ):
         yield

@@ -166,7 +166,7 @@ class Road:
         self, condition: Callable[[], Any], *, within_s: float = PATIENCE_S, what: str = "it"
     ) -> None:
         """Wait until a coroutine function (or a plain one) returns something true."""
-        deadline = time.monotonic() + within_s
+        deadline, pause = time.monotonic() + within_s, 0.03
         while True:
             found = condition()
             if asyncio.iscoroutine(found):
@@ -174,7 +174,8 @@ class Road:
             if found:
                 return
             assert time.monotonic() < deadline, f"{what} did not come true within {within_s} s"
-            await asyncio.sleep(0.03)
+            await asyncio.sleep(pause)
+            pause = min(pause * 1.1, 0.2)
 
 
 @asynccontextmanager

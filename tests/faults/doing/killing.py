@@ -43,4 +43,4 @@ async def running(scene: Scene, *names: str) -> list[int]:
             found = await asyncio.to_thread(scene.system.services)
             if all(name in found for name in names):
                 return [found[name] for name in names]
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(0.2)

@@ -43,7 +43,9 @@ async def exported(road: Road, chain: Chained) -> None:
 
     async def is_there() -> bool:
         head, _ = await chain.folder().newest_head()
-        return head is not None and head.last == await chain.last()
+        done = head is not None and head.last == await chain.last()
+        await asyncio.sleep(0 if done else 0.3)  # each look is two requests to S3
+        return done
 
     await road.eventually(is_there, what=f"the export of {chain.stream}")
     found = await chain.verified()

@@ -23,6 +23,7 @@ from libs.storage.disk import Space, measure_space
 from services.janitor import hold_queries
 from services.janitor.asking import Asker
 from services.janitor.forecast import Forecast, Forecaster, Verdict
+from services.janitor.marks import Marks
 from services.janitor.premises import Premises
 from services.janitor.refusing import Code
 
@@ -105,9 +106,15 @@ async def _of_site(place: Place, question: Question) -> list[Forecast]:
         view = await stack.enter_async_context(sight.opsdb.snapshot(premises.stream))
         asker = Asker(stores) if question.ask else None
         holds = await hold_queries.standing(view)
+        marks = Marks(sight.client, place.site)
         forecaster = Forecaster(view, premises, holds, datetime.now(UTC), asker)
         return [
-            await forecaster.forecast(name, await _space(disk.path), wanted=question.wanted)
+            await forecaster.forecast(
+                name,
+                await _space(disk.path),
+                pressed=(await marks.recall(name)).pressed,
+                wanted=question.wanted,
+            )
             for name, disk in premises.cleared.items()
             if question.location in (None, name)
         ]

@@ -84,6 +84,11 @@ def breaker_bucket(site: str) -> str:
     return f"BREAKERS_{site}"
 
 
+def pressure_bucket(site: str) -> str:
+    """The key-value bucket of disks that are being cleared because they were too full; may be lost."""
+    return f"PRESSURE_{site}"
+
+
 def all_restored(site: str) -> str:
     """Where a site's events are sent while they are put back into its stream, out of everybody's way."""
     return f"{RESTORE_ROOT}.{site}.>"

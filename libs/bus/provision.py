@@ -31,6 +31,7 @@ from contracts.subjects import (
     events_stream,
     heartbeat_bucket,
     lease_bucket,
+    pressure_bucket,
     progress_bucket,
     replay_stream,
 )
@@ -83,6 +84,7 @@ async def provision_streams(client: Client, *, site: str) -> None:
         # A bucket in memory is gone with the server, itself included; and leases end by nobody's date.
         await _bucket(js, lease_bucket(site), None, StorageType.FILE)
         await _bucket(js, breaker_bucket(site), BREAKER_TTL_S, StorageType.FILE)
+        await _bucket(js, pressure_bucket(site), None, StorageType.FILE)
         await _bucket(js, attempts_bucket(site), ATTEMPTS_TTL_S, StorageType.FILE)
         await _bucket(js, progress_bucket(site), PROGRESS_TTL_S, StorageType.FILE)
 

@@ -5,7 +5,6 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
 from contracts.states import LocationType
-from contracts.subjects import events_stream
 from libs.service.archives import open_archives
 from libs.service.service import Runtime, Service
 from libs.service.ticking import ticking
@@ -14,6 +13,8 @@ from services.janitor.asking import Asker
 from services.janitor.cleaning import Cleaner
 from services.janitor.emptying import Emptier
 from services.janitor.handlers import SUBSCRIPTIONS, JanitorHandlers, subscribe
+from services.janitor.marks import Marks
+from services.janitor.saying import Voice
 from services.janitor.sweeping import SWEEP_EVERY_S, Sweeper
 
 CLEARED = frozenset({LocationType.SOURCE, LocationType.BUFFER, LocationType.PROCESSING})
@@ -33,16 +34,15 @@ async def compose(runtime: Runtime) -> AsyncIterator[None]:
         return datetime.now(UTC)
 
     async with runtime.opsdb_in_step() as opsdb, open_archives(place) as stores:
-        publisher = bus.publisher
-        cleaner = Cleaner(opsdb=opsdb, asker=Asker(stores), publisher=publisher, place=place, now=now)
-        emptier = Emptier(opsdb=opsdb, publisher=publisher, place=place, now=now)
+        voice = Voice(bus.publisher, opsdb, place.site)
+        cleaner = Cleaner(opsdb=opsdb, asker=Asker(stores), voice=voice, place=place, now=now)
+        emptier = Emptier(opsdb=opsdb, voice=voice, place=place, now=now)
         subscribe(bus, JanitorHandlers(opsdb=opsdb, cleaner=cleaner, emptier=emptier))
         sweeper = Sweeper(
             opsdb=opsdb,
-            publisher=publisher,
-            stream=events_stream(place.site),
             cleaner=cleaner,
             emptier=emptier,
+            marks=Marks(bus.client, place.site),
             now=now,
         )
         async with ticking(SWEEP_EVERY_S, sweeper.sweep, what="sweep", lease=runtime.lease("sweep")):

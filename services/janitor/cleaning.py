@@ -14,7 +14,6 @@ from uuid import UUID
 
 from contracts.base import Event
 from libs.bus import fencing
-from libs.bus.publishing import EventPublisher
 from libs.bus.pulse import turn
 from libs.opsdb.reader import OpsDbReader
 from libs.service.service import Place
@@ -27,6 +26,7 @@ from services.janitor.facts import BufferCopy, Moment, PackageFacts, Sight, Sour
 from services.janitor.holds import Holds
 from services.janitor.planning import Candidate, Refused, plan
 from services.janitor.premises import Premises
+from services.janitor.saying import Voice
 from services.janitor.telling import Kept, Told
 
 log = logger("janitor")
@@ -37,14 +37,12 @@ class Cleaned:
     """What became of a package's copies at this site.
 
     Attributes:
-        events: What is to be said of it; that they are about to go was said.
         gone: Bytes that went, by location.
         left: How many copies stay for a reason of their own.
         unasked: Whether an archive was not asked, as it did not answer for another package.
         away: How many are at locations that are away.
     """
 
-    events: tuple[Event, ...] = ()
     gone: Mapping[str, int] = field(default_factory=dict)
     left: int = 0
     unasked: bool = False
@@ -76,7 +74,7 @@ class Cleaner:
     Args:
         opsdb: The site's ops-db.
         asker: Asks the archives.
-        publisher: Announces what is about to go.
+        voice: Announces what is about to go, and tells what went.
         place: Where the instance runs.
         now: The clock.
     """
@@ -86,13 +84,13 @@ class Cleaner:
         *,
         opsdb: OpsDbReader,
         asker: Asker,
-        publisher: EventPublisher,
+        voice: Voice,
         place: Place,
         now: Callable[[], datetime],
     ) -> None:
         self._opsdb = opsdb
         self._asker = asker
-        self._publisher = publisher
+        self._voice = voice
         self._now = now
         self._premises = Premises.of(place, asker.locations)
         self._actor = Actor(opsdb, self._premises, place.deployment)
@@ -106,7 +104,7 @@ class Cleaner:
     async def clean(
         self, package_id: UUID, *, pressed: Collection[str] = (), causation_id: str | None = None
     ) -> Cleaned:
-        """Delete what may go. A repeat finds it gone, and says the same.
+        """Delete what may go, and tell what came of it. A repeat finds it gone, and says the same.
 
         Args:
             package_id: The package.
@@ -130,8 +128,8 @@ class Cleaner:
             fencing.check()  # who was paused finds gone, or replaced, what a successor has deleted, and has told of it
             stay = (*decided.refusals, *cleared.refused)
             away = len(found.copies) - len(decided.deletions) - len(decided.refusals) - len(decided.finished)
+            await self._voice.tell(self._told(package_id, decided, cleared.gone, stay), causation_id)
             return Cleaned(
-                tuple(self._told(package_id, decided, cleared.gone, stay)),
                 _bytes_by_location((*cleared.gone, *decided.finished)),
                 len(stay),
                 any(archive.standing is Standing.SILENT for archive in decided.package.archives),
@@ -176,25 +174,27 @@ class Cleaner:
     async def _announce(
         self, package_id: UUID, deletions: Sequence[Candidate], causation_id: str | None
     ) -> None:
+        """Say what goes; what a killed janitor, or another one, has announced already stands as it was said."""
         events = [
             event
-            for location, several in by_location(deletions)
+            for location, several in by_location(one for one in deletions if not one.history.announced)
             for event in telling.scheduled(_batch(package_id, location, several), location, _told(several))
         ]
-        await self._publisher.publish(events, causation_id=causation_id)
+        await self._voice.announce(events, causation_id)
 
     def _told(
         self, package_id: UUID, decided: Decided, gone: Sequence[Candidate], refused: Sequence[Refused]
     ) -> list[Event]:
         """What is said afterwards; what went under the names under which it was announced."""
         events: list[Event] = []
-        batches = {
-            location: _batch(package_id, location, several)
-            for location, several in by_location(decided.deletions)
-        }
-        for location, several in by_location(gone):
-            events += telling.deleted(batches[location], location, _told(several), self._now())
-            log.info("deleted", package=str(package_id), location=location, copies=len(several))
+        for announced in (False, True):
+            batches = {
+                location: _batch(package_id, location, several)
+                for location, several in by_location(_announced(decided.deletions, announced))
+            }
+            for location, several in by_location(_announced(gone, announced)):
+                events += telling.deleted(batches[location], location, _told(several), self._now())
+                log.info("deleted", package=str(package_id), location=location, copies=len(several))
         for location, several in by_location(decided.finished):
             batch = _batch(package_id, location, several)
             events += telling.deleted(batch, location, _told(several), self._now())
@@ -211,6 +211,10 @@ def _told(candidates: Sequence[Candidate]) -> list[Told]:
 
 def _batch(package_id: UUID, location: str, several: Sequence[Candidate]) -> UUID:
     return telling.batch_id(package_id, location, _told(several))
+
+
+def _announced(candidates: Sequence[Candidate], announced: bool) -> list[Candidate]:
+    return [one for one in candidates if one.history.announced is announced]
 
 
 def _is_gone(candidate: Candidate) -> bool:

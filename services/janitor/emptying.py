@@ -9,7 +9,6 @@ from uuid import UUID
 from contracts.base import Event
 from contracts.problems import Problem
 from contracts.states import CopyState
-from libs.bus.publishing import EventPublisher
 from libs.bus.pulse import FLUSH_S, leave, turn
 from libs.opsdb.reader import OpsDbReader
 from libs.service.service import Place
@@ -19,6 +18,7 @@ from services.janitor import folders, hold_queries, refusing, staged_queries, te
 from services.janitor.facts import Moment, StagedFolder, World
 from services.janitor.may_delete import Refusal, may_delete
 from services.janitor.premises import Premises
+from services.janitor.saying import Voice
 from services.janitor.staged_queries import Job
 from services.janitor.telling import Kept, Told
 
@@ -30,11 +30,9 @@ class Emptied:
     """What became of a job's folder.
 
     Attributes:
-        events: What is to be said of it; that it is about to go was said.
         problem: Why it stays; None if it does not.
     """
 
-    events: tuple[Event, ...] = ()
     problem: Problem | None = None
 
 
@@ -43,22 +41,22 @@ class Emptier:
 
     Args:
         opsdb: The site's ops-db.
-        publisher: Announces what is about to go.
+        voice: Announces what is about to go, and tells what went.
         place: Where the instance runs.
         now: The clock.
     """
 
     def __init__(
-        self, *, opsdb: OpsDbReader, publisher: EventPublisher, place: Place, now: Callable[[], datetime]
+        self, *, opsdb: OpsDbReader, voice: Voice, place: Place, now: Callable[[], datetime]
     ) -> None:
         self._opsdb = opsdb
-        self._publisher = publisher
+        self._voice = voice
         self._now = now
         self.disks: dict[str, DiskLocation] = dict(Premises.of(place, ()).processing)
         self._turn = asyncio.Lock()
 
     async def empty(self, job_id: UUID, *, causation_id: str | None = None) -> Emptied:
-        """Delete a job's folder if it may go. A repeat finds it gone, and says the same.
+        """Delete a job's folder if it may go, and tell what came of it. A repeat finds it gone, and says the same.
 
         Args:
             job_id: The job.
@@ -80,13 +78,16 @@ class Emptier:
             batch = telling.batch_id(job_id, job.location, copies)
             problem = await self._against(job, Moment.DECIDING)
             if problem is None:
-                scheduled = telling.scheduled(batch, job.location, copies)
-                await self._publisher.publish(scheduled, causation_id=causation_id)
+                if not all(one.history.announced for one in copies):
+                    scheduled = telling.scheduled(batch, job.location, copies)
+                    await self._voice.announce(scheduled, causation_id)
                 problem = await self._act(job_id)
             if problem is not None:
-                return self._kept(job.location, job_id, copies, problem)
+                await self._voice.tell(_kept(job.location, job_id, copies, problem), causation_id)
+                return Emptied(problem)
             log.info("deleted", job=str(job_id), location=job.location, packages=len(copies))
-            return Emptied(tuple(telling.deleted(batch, job.location, copies, self._now())))
+            await self._voice.tell(telling.deleted(batch, job.location, copies, self._now()), causation_id)
+            return Emptied()
 
     async def _act(self, job_id: UUID) -> Problem | None:
         """Ask again with what is known now, and delete; the reason if it stays."""
@@ -111,7 +112,7 @@ class Emptier:
         answer = may_delete(folder, World(moment, self._now(), retention, job=job.facts, holds=holds))
         return answer.problem if isinstance(answer, Refusal) else None
 
-    def _kept(self, location: str, job_id: UUID, copies: Sequence[Told], problem: Problem) -> Emptied:
-        log.info("kept", job=str(job_id), **problem.model_dump())
-        kept = [Kept(one, problem, whole=CopyState.STAGED) for one in copies]
-        return Emptied(tuple(telling.refused(location, kept)), problem)
+
+def _kept(location: str, job_id: UUID, copies: Sequence[Told], problem: Problem) -> Sequence[Event]:
+    log.info("kept", job=str(job_id), **problem.model_dump())
+    return telling.refused(location, [Kept(one, problem, whole=CopyState.STAGED) for one in copies])

@@ -113,18 +113,24 @@ class Forecaster:
     asker: Asker | None = None
 
     async def forecast(
-        self, location: str, space: Space | None, *, wanted: Callable[[Verdict], bool] | None = None
+        self,
+        location: str,
+        space: Space | None,
+        *,
+        pressed: bool = False,
+        wanted: Callable[[Verdict], bool] | None = None,
     ) -> Forecast:
         """What would become of every copy at a location.
 
         Args:
             location: A SOURCE or BUFFER location.
             space: Of its disk.
+            pressed: Whether it was found too full before, and not yet relieved.
             wanted: Which verdicts are to be listed; none if left out.
         """
         disk = self.premises.cleared[location]
         found = Forecast(location, disk.retention, space)
-        found.pressed = space is not None and is_pressed(space, disk.retention, before=False)
+        found.pressed = space is not None and is_pressed(space, disk.retention, before=pressed)
         verdicts: list[Verdict] = []
         place: ledger.Place | None = ledger.BEGIN
         asked: dict[UUID, PackageFacts] = {}

@@ -17,7 +17,7 @@ SUBSCRIPTIONS = (CLEAR, EMPTY)
 
 
 class JanitorHandlers:
-    """The handlers of one instance.
+    """The handlers of one instance. They return nothing: what came of a package is told in its turn, before the next.
 
     Args:
         opsdb: The site's ops-db.
@@ -34,14 +34,16 @@ class JanitorHandlers:
         """Delete what is no longer needed of a package at this site, and say why the rest stays."""
         await self._opsdb.wait_applied(delivery.stream, delivery.sequence)
         cause = str(delivery.envelope.id)
-        return (await self._cleaner.clean(event.package.package_id, causation_id=cause)).events
+        await self._cleaner.clean(event.package.package_id, causation_id=cause)
+        return ()
 
     async def empty(self, event: StagingReleased | StagingFailed, delivery: DeliveryOf) -> Sequence[Event]:
         """Delete what was staged for a job at this site."""
         if event.location not in self._emptier.disks:
             return ()
         await self._opsdb.wait_applied(delivery.stream, delivery.sequence)
-        return (await self._emptier.empty(event.job_id, causation_id=str(delivery.envelope.id))).events
+        await self._emptier.empty(event.job_id, causation_id=str(delivery.envelope.id))
+        return ()
 
 
 def subscribe(bus: Bus, handlers: JanitorHandlers) -> None:

@@ -8,8 +8,6 @@ from datetime import datetime, timedelta
 from enum import Enum, auto
 from uuid import UUID
 
-from contracts.base import Event
-from libs.bus.publishing import EventPublisher
 from libs.errors import ChasquiError, Retriable
 from libs.opsdb.reader import OpsDbReader
 from libs.service.resting import Patience
@@ -20,7 +18,8 @@ from services.janitor import folders, queries, staged_queries
 from services.janitor.cleaning import Cleaner
 from services.janitor.due import Walk
 from services.janitor.emptying import Emptier
-from services.janitor.pressure import Pressure, excess
+from services.janitor.marks import Marks
+from services.janitor.pressure import excess
 
 SWEEP_EVERY_S = 10.0
 STRANDED = timedelta(minutes=1)
@@ -67,10 +66,9 @@ class Sweeper:
 
     Args:
         opsdb: The site's ops-db.
-        publisher: Of the service.
-        stream: The site's own stream.
         cleaner: Clears SOURCE and BUFFER.
         emptier: Clears PROCESSING.
+        marks: Knows which disks were too full.
         now: The clock.
         patience: With packages and jobs that stay.
     """
@@ -79,21 +77,18 @@ class Sweeper:
         self,
         *,
         opsdb: OpsDbReader,
-        publisher: EventPublisher,
-        stream: str,
         cleaner: Cleaner,
         emptier: Emptier,
+        marks: Marks,
         now: Callable[[], datetime],
         patience: Patience | None = None,
     ) -> None:
         self._opsdb = opsdb
-        self._publisher = publisher
-        self._stream = stream
         self._cleaner = cleaner
         self._emptier = emptier
         self._now = now
         self._patience = patience or Patience(first_s=FIRST_PAUSE_S)
-        self._pressure = Pressure()
+        self._marks = marks
         self._walks = {location: Walk(opsdb, location) for location in cleaner.disks}
 
     async def sweep(self) -> None:
@@ -112,7 +107,8 @@ class Sweeper:
     async def _begin(self, location: str, disk: DiskLocation) -> Round:
         """What was announced and not finished, what is old enough, and what a disk that is too full needs."""
         space = await self._space(location, disk)
-        pressed = space is not None and self._pressure.look(location, space, disk.retention)
+        await self._marks.recall(location)
+        pressed = space is not None and await self._marks.look(location, space, disk.retention)
         tired, now = set(self._patience.tired_of()), self._now()
         stranded = await queries.announced(self._opsdb, location, now - STRANDED, PACKAGES_AT_ONCE)
         due = await self._walks[location].due(
@@ -135,7 +131,6 @@ class Sweeper:
     async def _clear(self, current: Round, package_id: UUID, pressed: Collection[str]) -> None:
         async def clean(one: UUID) -> Outcome:
             cleaned = await self._cleaner.clean(one, pressed=pressed)
-            await self._say(cleaned.events)
             # File systems may free what was deleted only later: what went is counted besides.
             current.need -= cleaned.gone.get(current.location, 0)
             if cleaned.unasked:
@@ -153,7 +148,7 @@ class Sweeper:
 
     async def _is_pressed(self, location: str, disk: DiskLocation) -> bool:
         space = await self._space(location, disk)
-        return space is not None and self._pressure.look(location, space, disk.retention)
+        return space is not None and await self._marks.look(location, space, disk.retention)
 
     async def _done_with(self, location: str, disk: DiskLocation) -> Sequence[UUID]:
         try:
@@ -180,13 +175,6 @@ class Sweeper:
             case Outcome.SETTLED | Outcome.STAYS:
                 self._patience.rest(key, settled=outcome is Outcome.SETTLED)
 
-    async def _say(self, events: Sequence[Event]) -> None:
-        """Say what happened, and wait until ops-db knows: the next look would tell of the same copies again."""
-        sequence = await self._publisher.publish(events)
-        if sequence:
-            await self._opsdb.wait_applied(self._stream, sequence)
-
     async def _empty(self, job_id: UUID) -> Outcome:
         emptied = await self._emptier.empty(job_id)
-        await self._say(emptied.events)
         return Outcome.SETTLED if emptied.problem is None else Outcome.STAYS

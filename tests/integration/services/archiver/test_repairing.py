@@ -296,16 +296,18 @@ async def test_damage_that_is_not_found_again_is_off_the_record(road: Road) -> N
     assert not await road.events_of(road.centre, CopyRepaired)
 
 
-@pytest.mark.parametrize("code", ["sidecar_missing", "sidecar_damaged"])
-async def test_a_sidecar_is_written_as_it_was(road: Road, code: str) -> None:
-    [one] = await archived(road, {"a": b"a" * 9000})
-    before = await content(road.centre, one, one.sidecar_key)
-    async with S3Store(road.centre.s3(one.location)) as store:
-        await store.put_json(one.sidecar_key, {"not": "it"})
-    await found(road, one, FOUND.model_copy(update={"code": code}))
-    [event] = await repaired(road)
-    assert event.repaired_from == one.location
-    assert await content(road.centre, one, one.sidecar_key) == before
+async def test_a_sidecar_is_written_as_it_was(road: Road) -> None:
+    copies = await archived(road, {"a": b"a" * 9000}, {"b": b"b"})
+    before = [await content(road.centre, one, one.sidecar_key) for one in copies]
+    for one, code in zip(copies, ("sidecar_missing", "sidecar_damaged"), strict=True):
+        async with S3Store(road.centre.s3(one.location)) as store:
+            await store.put_json(one.sidecar_key, {"not": "it"})
+        await found(road, one, FOUND.model_copy(update={"code": code}))
+    events = await repaired(road, count=2)
+    assert {event.copy_ref: event.repaired_from for event in events} == {
+        ref(one): one.location for one in copies
+    }
+    assert [await content(road.centre, one, one.sidecar_key) for one in copies] == before
 
 
 @asynccontextmanager

@@ -1,7 +1,8 @@
 """What goes is announced first; what a killed janitor had announced is finished or undone."""
 
+import asyncio
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 import pytest
@@ -10,8 +11,15 @@ from contracts.base import Event
 from contracts.copies import CopyDeleted, CopyRef, DeletionRefused, DeletionScheduled
 from contracts.packages import PackageArchived
 from contracts.states import CopyKind, HoldKind
+from libs.opsdb.reader import OpsDbReader
+from libs.service.archives import open_archives
+from libs.storage.s3_proof import ProofMode
 from services.janitor import deleting
+from services.janitor.asking import Asker
+from services.janitor.cleaning import Cleaner
+from services.janitor.facts import PackageFacts
 from services.janitor.handlers import JanitorHandlers
+from services.janitor.saying import Voice
 from tests.integration.services.janitor.test_clearing import applied, copies_of
 from tests.integration.services.janitor.test_holds import known, place_hold
 from tests.support.archived import Package, sealed
@@ -31,6 +39,7 @@ def sweeping_alone(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
     monkeypatch.setattr("services.janitor.app.SWEEP_EVERY_S", 0.3)
     monkeypatch.setattr("services.janitor.sweeping.STRANDED", timedelta(0))
+    monkeypatch.setattr("services.janitor.sweeping.FIRST_PAUSE_S", 0.5)
     monkeypatch.setattr(JanitorHandlers, "clear", deaf)
     return iter(())
 
@@ -65,6 +74,12 @@ async def announce(road: Road, package: Package) -> None:
     await road.eventually(scheduled, what="the announcement")
 
 
+async def each_said_once(road: Road, kind: type[DeletionScheduled] | type[CopyDeleted], count: int) -> None:
+    """The stream has every copy in one event of a kind, however often the event was sent."""
+    said = [copy for event in await road.events_of(road.telescope, kind) for copy in event.copies]
+    assert len(said) == len(set(said)) == count
+
+
 async def states(road: Road, package: Package) -> list[tuple[str, str | None]]:
     return sorted(await copies_of(road, package, source_of(road)), key=str)
 
@@ -96,8 +111,8 @@ async def test_what_was_announced_is_finished_by_the_sweep(road: Road) -> None:
             await road.wait_for(road.telescope, CopyDeleted, count=3)
             await road.eventually(lambda: _all_deleted(road, package))
     assert not any(path.exists() for path in package.at_source)
-    gone = [c for e in await road.events_of(road.telescope, CopyDeleted) for c in e.copies]
-    assert len(gone) == len(set(gone)) == 4
+    await each_said_once(road, CopyDeleted, 4)
+    await each_said_once(road, DeletionScheduled, 4)
 
 
 @pytest.mark.usefixtures("sweeping_alone")
@@ -142,7 +157,6 @@ async def test_an_unmounted_disk_finishes_nothing(road: Road) -> None:
 async def test_what_the_storage_refused_is_told_and_tried_again(
     road: Road, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("services.janitor.sweeping.FIRST_PAUSE_S", 0.5)
     package = await sealed(road, {"a.fits": b"x"})
 
     def denied(*_: object, **__: object) -> None:
@@ -168,6 +182,36 @@ async def test_what_the_storage_refused_is_told_and_tried_again(
     assert [event.batch for event in deleted] == [scheduled[-1].batch]
 
 
+async def test_two_janitors_at_one_package_say_everything_once(road: Road) -> None:
+    """One hears the event, the other sweeps, and both have decided before either says so; then one comes again."""
+    package = await sealed(road, {f"{n}.fits": b"x" for n in range(600)})
+    place = road.telescope
+    both_asked = asyncio.Barrier(2)
+
+    class Together(Asker):
+        async def ask(self, package: PackageFacts, mode: ProofMode = ProofMode.HEAD) -> PackageFacts:
+            await both_asked.wait()
+            return await super().ask(package, mode)
+
+    async with road.running(place, "projector"), open_archives(place) as stores:
+        await package.archive()
+        await applied(road, package)
+        async with OpsDbReader.open(place.opsdb_dsn()) as opsdb:
+
+            def cleaner(asker: Asker) -> Cleaner:
+                voice = Voice(road.publisher(place, "janitor"), opsdb, place.site)
+                return Cleaner(
+                    opsdb=opsdb, asker=asker, voice=voice, place=place, now=lambda: datetime.now(UTC)
+                )
+
+            await asyncio.gather(*(cleaner(Together(stores)).clean(package.id) for _ in range(2)))
+            await cleaner(Asker(stores)).clean(package.id)
+            await road.eventually(lambda: _all_deleted(road, package))
+    assert not any(path.exists() for path in (*package.at_source, package.at_telescope))
+    await each_said_once(road, DeletionScheduled, 601)
+    await each_said_once(road, CopyDeleted, 601)
+
+
 async def test_killed_while_it_deletes(road: Road) -> None:
     package = await sealed(road, {f"{n}.fits": b"x" for n in range(3000)})
     async with road.running(road.telescope, "projector"):
@@ -185,6 +229,8 @@ async def test_killed_while_it_deletes(road: Road) -> None:
             await road.eventually(lambda: _all_deleted(road, package), within_s=90)
     assert 0 < left < 3000, "it was killed too late to prove anything"
     assert sum(len(e.copies) for e in scheduled if e.location == source_of(road)) == 3000
+    await each_said_once(road, DeletionScheduled, 3001)
+    await each_said_once(road, CopyDeleted, 3001)
     assert not any(path.exists() for path in package.at_source)
     assert await road.letters(road.telescope) == []
 

@@ -1,16 +1,21 @@
 """The sweep: the oldest first, no more than a full disk needs, and no more read than it takes."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from contracts.copies import CopyDeleted
+from contracts.subjects import pressure_bucket
+from libs.service.ticking import ticking
+from libs.sites.retention import Retention
 from libs.storage.disk import Space
 from services.janitor import sweeping
 from services.janitor.due import Walk
+from services.janitor.marks import Marks
 from tests.integration.services.janitor.test_clearing import applied, with_retention
 from tests.support.archived import Package, sealed
 from tests.support.road import Road
@@ -18,32 +23,70 @@ from tests.support.road import Road
 pytestmark = pytest.mark.integration
 
 
-async def test_a_full_disk_is_cleared_down_to_low_water_the_oldest_first(
-    road: Road, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("services.janitor.app.SWEEP_EVERY_S", 0.3)
-    packages = [await sealed(road, {f"{n}.fits": b"x" * 100}) for n in range(10)]
-    source = f"{road.telescope.site}-source"
-    root = road.telescope.disk(source).path
+SIZE = 1100
+
+
+def small_disk(root: Path) -> Callable[[Path], Space]:
+    """A small disk, on which nothing is but the instrument's files."""
 
     def measured(folder: Path) -> Space:
-        """A small disk, on which nothing is but the instrument's files."""
         there = (
             sum(path.stat().st_size for path in root.rglob("*") if path.is_file()) if folder == root else 0
         )
-        return Space(total=1100, free=1100 - there)
+        return Space(total=SIZE, free=SIZE - there)
 
+    return measured
+
+
+async def test_a_full_disk_is_cleared_down_to_low_water_the_oldest_first_by_one_janitor_or_two(
+    road: Road, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second goes on where the first was stopped: between the two marks, where nobody begins anew."""
+    monkeypatch.setattr("services.janitor.app.SWEEP_EVERY_S", 0.3)
+    monkeypatch.setattr("services.janitor.app.ticking", partial(ticking, rest=1.0))
+    packages = [await sealed(road, {f"{n}.fits": b"x" * 100}) for n in range(10)]
+    source = f"{road.telescope.site}-source"
+    monkeypatch.setattr(sweeping, "measure_space", small_disk(road.telescope.disk(source).path))
+    kept = with_retention(road.telescope, source, keep_for="1d", high_water=0.9, low_water=0.5)
     async with road.running(road.telescope, "projector"):
-        for package in packages:
+        for package in packages[:2]:
             await package.archive()
             await applied(road, package)
-        monkeypatch.setattr(sweeping, "measure_space", measured)
-        kept = with_retention(road.telescope, source, keep_for="1d", high_water=0.9, low_water=0.5)
         async with road.running(kept, "janitor"):
-            await road.eventually(lambda: _there(packages) == 5, within_s=60)
-            await road.eventually(lambda: _told(road, source, 5))
-    # 1000 of 1100 bytes were in use: five packages less are below half of it.
+            # 1000 of 1100 bytes were in use, and are 800 when all that may go has gone.
+            await road.eventually(lambda: _told(road, source, 2), within_s=60)
+        for package in packages[2:]:
+            await package.archive()
+            await applied(road, package)
+        async with road.running(kept, "janitor"):
+            await road.eventually(lambda: _told(road, source, 5), within_s=60)
+    # Five packages less are below half of it.
     assert [package.at_source[0].exists() for package in packages] == [False] * 5 + [True] * 5
+
+
+async def test_every_instance_knows_what_the_last_one_decided(road: Road) -> None:
+    """Whoever had the lease, and whether or not the bucket could be reached just then."""
+    marks = Retention.model_validate({"keep_for": "1d", "high_water": 0.9, "low_water": 0.5})
+    client, site = road.client(road.telescope), road.telescope.site
+    full, between, empty = (Space(total=100, free=free) for free in (5, 30, 70))
+    first, second = Marks(client, site), Marks(client, site)
+    assert not (await first.recall("buffer")).pressed
+    assert not await first.look("buffer", between, marks)
+    assert await first.look("buffer", full, marks)
+    assert not await second.look("buffer", between, marks)
+    told = await second.recall("buffer")
+    assert (told.pressed, told.used) == (True, 0.95)
+    assert await second.look("buffer", between, marks)
+    assert not await second.look("buffer", empty, marks)
+    # The first was paused; what it remembers is nothing that it may write now.
+    assert not await first.look("buffer", empty, marks)
+    assert not (await first.recall("buffer")).pressed
+    assert not await first.look("buffer", between, marks)
+    js = client.jetstream()
+    await js.delete_key_value(pressure_bucket(site))
+    assert await first.look("buffer", full, marks)
+    assert (await first.recall("buffer")).pressed
+    assert await first.look("buffer", between, marks)
 
 
 async def test_a_walk_reads_a_page_where_a_page_will_do(road: Road) -> None:

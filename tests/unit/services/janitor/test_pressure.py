@@ -2,7 +2,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from libs.storage.disk import Space
-from services.janitor.pressure import Pressure, excess, is_pressed
+from services.janitor.pressure import excess, is_pressed
 from tests.support.worlds import retention
 
 MARKS = retention(high_water=0.9, low_water=0.7)
@@ -13,7 +13,6 @@ def used(percent: int) -> Space:
 
 
 def test_from_high_water_on_until_below_low_water() -> None:
-    pressure = Pressure()
     course = [
         (89, False),
         (90, True),
@@ -24,14 +23,11 @@ def test_from_high_water_on_until_below_low_water() -> None:
         (89, False),
         (95, True),
     ]
-    assert [(percent, pressure.look("buffer", used(percent), MARKS)) for percent, _ in course] == course
-
-
-def test_each_disk_has_its_own() -> None:
-    pressure = Pressure()
-    assert pressure.look("buffer", used(95), MARKS)
-    assert not pressure.look("source", used(80), MARKS)
-    assert pressure.look("buffer", used(80), MARKS)
+    pressed, seen = False, []
+    for percent, _ in course:
+        pressed = is_pressed(used(percent), MARKS, before=pressed)
+        seen.append((percent, pressed))
+    assert seen == course
 
 
 def test_no_more_is_wanted_than_brings_it_below_low_water() -> None:

@@ -20,7 +20,7 @@ from libs.service.archives import open_archives
 from libs.service.service import Place
 from libs.sites.workdir import Workdir
 from libs.storage.disk import Space, measure_space
-from services.janitor import hold_queries
+from services.janitor import hold_queries, staged_forecast
 from services.janitor.asking import Asker
 from services.janitor.forecast import Forecast, Forecaster, Verdict
 from services.janitor.marks import Marks
@@ -81,11 +81,12 @@ async def plan(
 
 
 def _check(places: Collection[Place], question: Question) -> None:
-    known = [name for place in places for name in Premises.of(place, ()).cleared]
+    sites = [Premises.of(place, ()) for place in places]
+    known = [name for site in sites for name in (*site.cleared, *site.processing)]
     if question.location is not None and question.location not in known:
         raise UserError(
             "unknown_location",
-            f"{question.location!r} is no SOURCE or BUFFER of a site that runs there",
+            f"{question.location!r} is no SOURCE, BUFFER or PROCESSING of a site that runs there",
             f"Choose from {', '.join(known) or 'none'}.",
         )
     reasons = {GOES, *Code}
@@ -106,9 +107,9 @@ async def _of_site(place: Place, question: Question) -> list[Forecast]:
         view = await stack.enter_async_context(sight.opsdb.snapshot(premises.stream))
         asker = Asker(stores) if question.ask else None
         holds = await hold_queries.standing(view)
-        marks = Marks(sight.client, place.site)
-        forecaster = Forecaster(view, premises, holds, datetime.now(UTC), asker)
-        return [
+        now, marks = datetime.now(UTC), Marks(sight.client, place.site)
+        forecaster = Forecaster(view, premises, holds, now, asker)
+        cleared = [
             await forecaster.forecast(
                 name,
                 await _space(disk.path),
@@ -118,6 +119,21 @@ async def _of_site(place: Place, question: Question) -> list[Forecast]:
             for name, disk in premises.cleared.items()
             if question.location in (None, name)
         ]
+        staged = [
+            await staged_forecast.forecast(
+                view,
+                name,
+                disk,
+                await _space(disk.path),
+                holds=holds,
+                now=now,
+                look=question.ask,
+                wanted=question.wanted,
+            )
+            for name, disk in premises.processing.items()
+            if question.location in (None, name)
+        ]
+        return [*cleared, *staged]
 
 
 async def _space(path: Path) -> Space | None:
@@ -159,12 +175,12 @@ def _told(found: Forecast) -> Told:
 
 
 def _listed(verdict: Verdict) -> Told:
-    ref = verdict.copy.ref
     return {
-        "path": ref.path,
-        "id": str(ref.entity_id),
+        "path": verdict.path,
+        "id": str(verdict.id),
         "package": str(verdict.package) if verdict.package else None,
-        "bytes": ref.size,
+        "bytes": verdict.size,
+        "copies": verdict.copies,
         "verdict": verdict.problem.code if verdict.problem else GOES,
         "reason": verdict.problem.reason if verdict.problem else None,
         "goes_at": _iso(verdict.due),
@@ -203,9 +219,9 @@ def _disk(found: Forecast) -> Text:
 def _list(verdicts: Collection[Verdict]) -> Table:
     table = _table("path", "bytes", "", "why")
     for verdict in verdicts:
-        problem, ref = verdict.problem, verdict.copy.ref
+        problem = verdict.problem
         why = problem.reason if problem else ""
-        table.add_row(Text(ref.path), size(ref.size), problem.code if problem else GOES, Text(why))
+        table.add_row(Text(verdict.path), size(verdict.size), problem.code if problem else GOES, Text(why))
     return table
 
 

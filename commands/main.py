@@ -722,9 +722,9 @@ def janitor_plan(
 ) -> None:
     """Show what the janitor would delete now, what not, and why; nothing is touched.
 
-    By location: copies and bytes that would go, what stays by its reason, when its age lets it go next, and how full
-    the disk is now and would be afterwards. The decisions are the janitor's own. A janitor that has begun to clear a
-    full disk goes on down to low water.
+    By location: copies and bytes that would go, what stays by its reason, when its age lets it go (or its staging job
+    expires) next, and how full the disk is now and would be afterwards. The decisions are the janitor's own; so is
+    whether it has begun to clear a disk that was too full, and goes on down to low water.
 
     chasqui janitor plan --location chile-source --reason held
     """

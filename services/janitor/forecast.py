@@ -27,17 +27,25 @@ ASKED_AT_ONCE = 16
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What would become of one copy.
+    """What would become of one copy, or of all that a staging job has in its folder.
 
     Attributes:
+        path: Relative to the location's root.
+        id: The file's, package's or staging job's.
+        size: Bytes.
+        package: The package that it is, or is in; None for a staging job.
         problem: Why it stays; None if it goes.
-        due: When its age lets it go, if that is all that is missing.
+        due: When its age lets it go, or its job expires, if that is all that is missing.
+        copies: How many it stands for.
     """
 
-    copy: SourceCopy | BufferCopy
+    path: str
+    id: UUID
+    size: int
     package: UUID | None
     problem: Problem | None
     due: datetime | None = None
+    copies: int = 1
 
 
 @dataclass(slots=True)
@@ -57,8 +65,8 @@ class Group:
 
     def add(self, verdict: Verdict) -> None:
         """Count one more."""
-        self.copies += 1
-        self.size += verdict.copy.ref.size
+        self.copies += verdict.copies
+        self.size += verdict.size
         if verdict.due is not None:
             self.first_due = min(self.first_due or verdict.due, verdict.due)
             self.last_due = max(self.last_due or verdict.due, verdict.due)
@@ -142,7 +150,7 @@ class Forecaster:
         for verdict in verdicts:
             before_its_age = verdict.package in early and _is_young(verdict)
             found.early += before_its_age
-            _count(found, replace(verdict, problem=None) if before_its_age else verdict, wanted)
+            count(found, replace(verdict, problem=None) if before_its_age else verdict, wanted)
         return found
 
     async def _judged(
@@ -179,9 +187,19 @@ class Forecaster:
             case Refusal(problem=problem):
                 young = problem.code == Code.RETENTION and package is not None
                 due = due_at(package, disk.retention) if young and package is not None else None
-                return Verdict(copy, package.id if package else None, problem, due)
+                return _verdict(copy, package, problem, due)
             case _:
-                return Verdict(copy, package.id if package else None, None)
+                return _verdict(copy, package, None)
+
+
+def _verdict(
+    copy: SourceCopy | BufferCopy,
+    package: PackageFacts | None,
+    problem: Problem | None,
+    due: datetime | None = None,
+) -> Verdict:
+    ref = copy.ref
+    return Verdict(ref.path, ref.entity_id, ref.size, package.id if package else None, problem, due)
 
 
 def _is_young(verdict: Verdict) -> bool:
@@ -193,11 +211,11 @@ def _relieving(verdicts: list[Verdict], found: Forecast) -> frozenset[UUID]:
     if not found.pressed or found.space is None:
         return frozenset()
     need = excess(found.space, found.retention)
-    need -= sum(verdict.copy.ref.size for verdict in verdicts if verdict.problem is None)
+    need -= sum(verdict.size for verdict in verdicts if verdict.problem is None)
     sizes: Counter[UUID] = Counter()
     for verdict in verdicts:
         if _is_young(verdict) and verdict.package is not None:
-            sizes[verdict.package] += verdict.copy.ref.size
+            sizes[verdict.package] += verdict.size
     chosen = set()
     for package, size in sizes.items():  # in the order of the ledger: the oldest first
         if need <= 0:
@@ -207,10 +225,11 @@ def _relieving(verdicts: list[Verdict], found: Forecast) -> frozenset[UUID]:
     return frozenset(chosen)
 
 
-def _count(found: Forecast, verdict: Verdict, wanted: Callable[[Verdict], bool] | None) -> None:
+def count(found: Forecast, verdict: Verdict, wanted: Callable[[Verdict], bool] | None) -> None:
+    """Add a verdict to a forecast, and list it if it is wanted."""
     if verdict.problem is None:
-        found.copies += 1
-        found.size += verdict.copy.ref.size
+        found.copies += verdict.copies
+        found.size += verdict.size
     else:
         found.stay.setdefault(verdict.problem.code, Group(verdict.problem)).add(verdict)
     if wanted is not None and wanted(verdict):

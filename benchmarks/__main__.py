@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-NAMES = ("large", "small", "latency", "projector", "replay", "recovery", "memory", "packaging")
+NAMES = ("large", "small", "latency", "projector", "replay", "recovery", "memory", "scrub", "packaging")
 
 
 def main() -> int:

@@ -268,7 +268,7 @@ MUTANTS = (
         settings=only(Fault.SLOWNESS, Fault.LOST_ACKS),
         layout=Layout.PLAIN,
         within=100,
-        first=38,
+        first=177,
     ),
     Mutant(
         "one archive copy is enough where two are wanted",

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -11,6 +10,7 @@ from nats.aio.client import Client
 from nats.errors import Error as NatsError
 from nats.errors import MaxPayloadError, NoRespondersError
 from nats.js.errors import APIError, NoStreamResponseError
+from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 from contracts.base import Event
 from contracts.envelope import Envelope
@@ -22,6 +22,7 @@ from libs.telemetry.tracing import current_traceparent
 
 ACK_TIMEOUT_S = 5.0
 ATTEMPTS = 6
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.3, 2.0
 IN_FLIGHT = 256
 WRONG_LAST_SEQUENCE = 10071
 
@@ -116,34 +117,35 @@ class EventPublisher:
         self, subject: str, body: bytes, headers: dict[str, str], guarded: str | None = None
     ) -> int:
         async with self._window:
-            for attempt in range(1, ATTEMPTS + 1):
-                try:
-                    stored = await self._request(subject, body, headers)
-                    beat()
-                    break
-                except APIError as error:
-                    if error.err_code == WRONG_LAST_SEQUENCE:
-                        raise SequenceConflict(guarded or subject) from error
-                    failure: Exception = error
-                except MaxPayloadError as error:
-                    raise too_large(subject, len(body)) from error
-                except (NatsError, OSError, TimeoutError) as error:
-                    failure = error
-                if attempt < ATTEMPTS:
-                    await asyncio.sleep(min(0.1 * 2**attempt, 2.0) * random.uniform(0.5, 1.0))  # noqa: S311  jitter, no secret
-            else:
-                raise unavailable(str(self._client.connected_url), failure) from failure
+            try:
+                stored = await self._request(subject, body, headers, guarded)
+            except (NatsError, OSError, TimeoutError) as error:
+                raise unavailable(str(self._client.connected_url), error) from error
+        beat()
         if guarded is not None and stored.repeated:
             raise SequenceConflict(guarded)
         return stored.sequence
 
-    async def _request(self, subject: str, body: bytes, headers: dict[str, str]) -> _Stored:
+    @retry(
+        retry=retry_if_exception_type((NatsError, OSError, TimeoutError)),
+        stop=stop_after_attempt(ATTEMPTS),
+        wait=wait_random_exponential(multiplier=FIRST_PAUSE_S, max=LONGEST_PAUSE_S),
+        reraise=True,
+    )
+    async def _request(
+        self, subject: str, body: bytes, headers: dict[str, str], guarded: str | None
+    ) -> _Stored:
+        """Ask the stream to store a message, again while it cannot be asked."""
         try:
             reply = await self._client.request(subject, body, timeout=ACK_TIMEOUT_S, headers=headers)
+        except MaxPayloadError as error:
+            raise too_large(subject, len(body)) from error
         except NoRespondersError as error:
             raise NoStreamResponseError from error
         answer = json.loads(reply.data)
         if "error" in answer:
+            if answer["error"].get("err_code") == WRONG_LAST_SEQUENCE:
+                raise SequenceConflict(guarded or subject)
             raise APIError.from_error(answer["error"])
         return _Stored(int(answer["seq"]), repeated=bool(answer.get("duplicate")))
 

@@ -9,6 +9,7 @@ import asyncpg
 
 from libs.errors import Retriable
 from libs.opsdb.connecting import Isolation, quoted, unavailable_as_retriable
+from libs.opsdb.promises import Promises, Session
 from libs.opsdb.watching import PositionWatch
 
 _PREFETCH = 500
@@ -60,7 +61,8 @@ class OpsDbReader:
     """A pool of read-only connections, and one that listens to the projector.
 
     All methods raise Retriable ``opsdb_unavailable`` while PostgreSQL cannot be reached, and work again by
-    themselves afterwards. They go on when the tables are replaced by a rebuild: connections that prepared their
+    themselves afterwards. Those that read raise Retriable ``opsdb_went_back`` rather than show less than `wait_applied`
+    has promised (`libs.opsdb.promises`). They go on when the tables are replaced by a rebuild: connections that prepared their
     statements before are then replaced, too.
     """
 
@@ -68,6 +70,7 @@ class OpsDbReader:
         self._pool = pool
         self._watch = watch
         self._tables = tables
+        self._promises = Promises()
 
     @classmethod
     @asynccontextmanager
@@ -90,7 +93,9 @@ class OpsDbReader:
         }
         async with AsyncExitStack() as stack:
             with unavailable_as_retriable():
-                pool = await asyncpg.create_pool(dsn, min_size=1, max_size=most, server_settings=settings)
+                pool = await asyncpg.create_pool(
+                    dsn, min_size=1, max_size=most, server_settings=settings, connection_class=Session
+                )
             stack.callback(pool.terminate)
             with unavailable_as_retriable():
                 tables = await pool.fetchval(_TABLES)
@@ -98,15 +103,11 @@ class OpsDbReader:
             yield cls(pool, watch, tables)
 
     async def position(self, stream: str) -> int:
-        """The last applied sequence of a stream; 0 before the first."""
-        return int(
-            await self.fetchval(
-                "SELECT COALESCE(max(sequence), 0) FROM stream_position WHERE stream = $1", stream
-            )
-        )
+        """The last applied sequence of a stream, whatever was promised; 0 before the first."""
+        return int(await self._ask(lambda connection: connection.fetchval(_POSITION, stream), Promises()))
 
     async def wait_applied(self, stream: str, sequence: int, timeout: float = 5.0) -> None:  # noqa: ASYNC109 - the deadline is part of what is promised
-        """Return as soon as the tables contain the effect of this event.
+        """Return as soon as the tables contain the effect of this event; whatever is read afterwards contains it.
 
         Args:
             stream: Its stream.
@@ -117,6 +118,7 @@ class OpsDbReader:
             Retriable: ``projection_lags`` after `timeout`, or ``opsdb_unavailable``.
         """
         if self._watch.seen(stream) >= sequence:
+            self._promises.make(stream, sequence)
             return
         applied = await self._watch.reached(stream, sequence, timeout, lambda: self.position(stream))
         if applied < sequence:
@@ -125,6 +127,7 @@ class OpsDbReader:
                 f"the ops-db has applied {stream} up to {applied}, not yet {sequence}, within {timeout:g} s",
                 "Nothing, if it passes; otherwise look whether the projector runs and what it logs.",
             )
+        self._promises.make(stream, sequence)
 
     async def fetch(self, query: str, *arguments: object) -> list[asyncpg.Record]:
         """The rows of a query."""
@@ -150,21 +153,23 @@ class OpsDbReader:
         """A view in which several queries see the same state, and how far it has applied a stream."""
         with unavailable_as_retriable():
             async with self._transaction("repeatable_read") as connection:
-                position = await connection.fetchval(
-                    "SELECT COALESCE(max(sequence), 0) FROM stream_position WHERE stream = $1", stream
-                )
+                position = await connection.fetchval(_POSITION, stream)
                 yield Snapshot(position, connection)
 
-    async def _ask(self, ask: Callable[[Connected], Awaitable[T]]) -> T:
+    async def _ask(self, ask: Callable[[Connected], Awaitable[T]], promises: Promises | None = None) -> T:
         """Ask a single query, again if its statement is outdated. It reads only, so that twice does no harm."""
+        promises = self._promises if promises is None else promises
         with unavailable_as_retriable():
             try:
-                async with self._pool.acquire() as connection:
-                    return await ask(connection)
+                return await self._ask_once(ask, promises)
             except OUTDATED:
                 await self._pool.expire_connections()
-                async with self._pool.acquire() as connection:
-                    return await ask(connection)
+                return await self._ask_once(ask, promises)
+
+    async def _ask_once(self, ask: Callable[[Connected], Awaitable[T]], promises: Promises) -> T:
+        async with self._pool.acquire() as connection:
+            await promises.keep(connection)
+            return await ask(connection)
 
     @asynccontextmanager
     async def _transaction(self, isolation: Isolation) -> AsyncIterator[Connected]:
@@ -180,6 +185,7 @@ class OpsDbReader:
                 if await self._is_known(connection, known):
                     break
                 await stack.pop_all().aclose()
+            await self._promises.keep(connection)
             yield connection
 
     async def _is_known(self, connection: Connected, known: int | None) -> bool:
@@ -190,6 +196,8 @@ class OpsDbReader:
             await self._pool.expire_connections()
         return bool(tables == known)
 
+
+_POSITION = "SELECT COALESCE(max(sequence), 0) FROM stream_position WHERE stream = $1"
 
 _TABLES = "SELECT to_regclass('stream_position')::oid"
 """Another number once the tables were replaced."""

@@ -1,8 +1,10 @@
 """Reading, and waiting for the projection, through restarts and losses."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+import psutil
 import pytest
 
 from libs.embedded.postgres import EmbeddedPostgres
@@ -72,13 +74,70 @@ async def test_waiting_survives_a_lost_connection(database: Database) -> None:
     async with OpsDbReader.open(database.reader) as reader:
         waiting = asyncio.create_task(reader.wait_applied(CHILE, 1, timeout=20))
         await asyncio.sleep(0.1)
-        await database.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
-            "WHERE application_name = 'chasqui reader' AND datname = current_database()"
-        )
+        await database.execute(CUT)
         await asyncio.sleep(0.1)
         await apply(database.writer, HAPPENINGS[:1])
         await waiting
+
+
+CUT = """
+    SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+    WHERE application_name = 'chasqui reader' AND datname = current_database()
+"""
+
+
+async def past_the_cut(ask: Callable[[], Awaitable[object]]) -> object:
+    """The answer by a connection that is made anew."""
+    async with asyncio.timeout(60):
+        while True:
+            try:
+                return await ask()
+            except Retriable as error:
+                if error.problem.code != "opsdb_unavailable":
+                    raise
+                await asyncio.sleep(0.02)
+
+
+async def test_what_was_waited_for_is_not_read_past(database: Database) -> None:
+    """A crash of PostgreSQL cuts every connection, and may take the last commits back."""
+    await apply(database.writer, HAPPENINGS[:3])
+    files = "SELECT count(*) FROM raw_data_file"
+
+    async def by_a_view(reader: OpsDbReader) -> object:
+        async with reader.snapshot(CHILE) as view:
+            return view.position
+
+    async def by_a_cursor(reader: OpsDbReader) -> object:
+        return [row["count"] async for row in reader.iterate(files)]
+
+    async with OpsDbReader.open(database.reader) as reader, OpsDbReader.open(database.reader) as other:
+        await reader.wait_applied(CHILE, 2)
+        assert await reader.fetchval(files) == 3
+        await database.execute(
+            "DELETE FROM event_record; DELETE FROM raw_data_file; DELETE FROM stream_position"
+        )
+        await database.execute(CUT)
+        for ask in (
+            lambda: reader.fetchval(files),
+            lambda: reader.fetch(files),
+            lambda: reader.fetchrow(files),
+            lambda: by_a_view(reader),
+            lambda: by_a_cursor(reader),
+        ):
+            with pytest.raises(Retriable) as told:
+                await past_the_cut(ask)
+            assert told.value.problem.code == "opsdb_went_back"
+        assert await reader.position(CHILE) == 0
+        assert await past_the_cut(lambda: other.fetchval(files)) == 0  # it has promised nothing
+
+        again = asyncio.create_task(reader.wait_applied(CHILE, 2, timeout=30))
+        await apply(database.writer, HAPPENINGS[:3])
+        await again
+        assert (await reader.fetchval(files), await by_a_view(reader), await by_a_cursor(reader)) == (
+            3,
+            3,
+            [3],
+        )
 
 
 async def test_queries(database: Database) -> None:
@@ -109,10 +168,13 @@ async def test_a_reader_cannot_write(database: Database) -> None:
 
 
 async def test_postgres_away_and_back(tmp_path: Path) -> None:
-    async with EmbeddedPostgres(tmp_path / "postgres") as postgres:
-        await migrate(postgres.dsn())
-        async with OpsDbReader.open(postgres.dsn()) as reader:
-            await apply(postgres.dsn(), HAPPENINGS[:1])
+    # Nothing writes a commit that waits for no disk out of the server's memory so soon.
+    lazy = {"wal_writer_delay": "10s", "bgwriter_delay": "10s", "autovacuum": "off"}
+    async with EmbeddedPostgres(tmp_path / "postgres", settings=lazy) as postgres:
+        dsn = postgres.dsn()
+        await migrate(dsn)
+        async with OpsDbReader.open(dsn) as reader:
+            await apply(dsn, HAPPENINGS[:1])
             await postgres.stop()
             for attempt in (reader.fetch("SELECT 1"), reader.wait_applied(CHILE, 2, timeout=5)):
                 with pytest.raises(Retriable) as told:
@@ -121,8 +183,15 @@ async def test_postgres_away_and_back(tmp_path: Path) -> None:
             await postgres.start()
             async with asyncio.timeout(30):
                 waiting = asyncio.create_task(_patiently(reader))
-                await apply(postgres.dsn(), HAPPENINGS[1:2])
+                await apply(dsn, HAPPENINGS[1:2])
                 await waiting
+            lost = await _lost_in_a_crash(postgres, reader)
+            with pytest.raises(Retriable) as told:
+                await past_the_cut(lambda: reader.fetchval("SELECT count(*) FROM raw_data_file"))
+            assert told.value.problem.code == "opsdb_went_back"
+            await apply(dsn, HAPPENINGS[:lost])
+            await reader.wait_applied(CHILE, lost, timeout=60)
+            assert await reader.fetchval("SELECT count(*) FROM raw_data_file") == 3
 
 
 async def _patiently(reader: OpsDbReader) -> None:
@@ -131,6 +200,19 @@ async def _patiently(reader: OpsDbReader) -> None:
             return await reader.wait_applied(CHILE, 2, timeout=1)
         except Retriable:
             await asyncio.sleep(0.05)
+
+
+async def _lost_in_a_crash(postgres: EmbeddedPostgres, reader: OpsDbReader) -> int:
+    """Have the server crash with a commit that was waited for, until it is one that it loses: of which sequence."""
+    for sequence in range(3, len(HAPPENINGS)):
+        await apply(postgres.dsn(), HAPPENINGS[sequence - 1 : sequence])
+        await reader.wait_applied(CHILE, sequence, timeout=60)
+        for pid in postgres.pids:
+            psutil.Process(pid).kill()
+        await postgres.restart()
+        if await past_the_cut(lambda: reader.position(CHILE)) != sequence:
+            return sequence
+    raise AssertionError("the server lost nothing")
 
 
 async def test_nobody_there() -> None:

@@ -134,9 +134,14 @@ def _print_error(problem: Problem, *, as_json: bool) -> None:
 def _run(work: Coroutine[Any, Any, int]) -> None:
     """Run to the end on a fast event loop; a non-zero result is the exit status.
 
-    SIGTERM ends it as Ctrl-C does: what was started is stopped in order.
+    SIGTERM ends it as Ctrl-C does: what was started is stopped in order. Warnings go to standard error, whoever reads
+    standard output as JSON; what has a log of its own says so itself.
     """
     import uvloop
+
+    from libs.telemetry import logs
+
+    logs.configure(level="WARNING", style=logs.LogFormat.CONSOLE)
 
     status = uvloop.run(_terminable(work))
     if status:

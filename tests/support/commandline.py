@@ -2,11 +2,14 @@
 
 import io
 import json
+import logging
 import sys
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import structlog
 
 from commands.main import main
 
@@ -36,7 +39,7 @@ class Answer:
 def say(workdir: Path, *words: str) -> Answer:
     """Run a command with a work directory to its end."""
     out, err = io.StringIO(), io.StringIO()
-    before = sys.argv
+    before, handlers = sys.argv, logging.getLogger().handlers
     sys.argv = ["chasqui", *words, "--workdir", str(workdir)]
     try:
         with redirect_stdout(out), redirect_stderr(err):
@@ -47,4 +50,6 @@ def say(workdir: Path, *words: str) -> Answer:
         status = 0
     finally:
         sys.argv = before
+        logging.getLogger().handlers = handlers
+        structlog.reset_defaults()
     return Answer(status, out.getvalue(), err.getvalue())

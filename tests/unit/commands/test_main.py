@@ -1,9 +1,14 @@
 """Every command where nothing runs, and words that are no command: answers and exit statuses."""
 
+import json
+import logging
+import sys
 from pathlib import Path
 
 import pytest
 
+from commands import opsdb
+from libs.telemetry.logs import logger
 from tests.support.commandline import say
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -30,6 +35,24 @@ def test_where_nothing_runs(tmp_path: Path, words: list[str]) -> None:
     assert (answer.status, answer.code) == (2, "not_running")
     assert "Remedy: Start it with: chasqui up" in answer.err
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("command", ["verify", "rebuild"])
+def test_what_is_logged_meanwhile_is_not_in_the_answer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    async def talking(*_: object, **__: object) -> int:
+        logger("reading").warning("reading again", stream="EVENTS_chile")
+        logging.getLogger("nats").warning("slow consumer")
+        sys.stdout.write(json.dumps({"chile": {}}))
+        return 0
+
+    monkeypatch.setattr(opsdb, command, talking)
+    answer = say(tmp_path, "opsdb", command, "--json")
+    assert answer.status == 0
+    assert json.loads(answer.out) == {"chile": {}}
+    assert "reading again" in answer.err
+    assert "slow consumer" in answer.err
 
 
 @pytest.mark.parametrize(

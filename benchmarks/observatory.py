@@ -13,7 +13,7 @@ from uuid import UUID
 from commands.demo.tracking import Tracker
 from commands.demo.watching import Watch, watching
 from commands.filing_client import FilingClient
-from commands.main import DEMO_CONFIG
+from commands.line.performing import DEMO_CONFIG
 from commands.standing import Standing, standing
 from contracts.observations import DeclaredFile, StartObservation
 from libs.sites.credentials import Credentials

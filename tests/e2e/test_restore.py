@@ -25,7 +25,7 @@ from tests.support.machine import Machine, chasqui, up
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(480), pytest.mark.xdist_group("restore")]
 SITES = ("chile", "cologne")
 EXAMPLES = Path(__file__).parents[2] / "examples" / "data"
-QUIET_S = 3.0
+QUIET_S = 4.0
 ROWS = 'SELECT t::text AS line FROM "{}" t ORDER BY 1'
 
 Dump = dict[str, list[str]]

@@ -1,0 +1,102 @@
+"""Data: filed by an instrument, played by a simulated one, brought back for a scientist."""
+
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from commands.line.options import JsonOption, WorkdirOption
+from commands.line.performing import perform, workdir_of
+
+app = typer.Typer()
+
+
+@app.command()
+def file(
+    paths: Annotated[list[str], typer.Argument(help="Files, relative to the instrument's folder in SOURCE.")],
+    instrument: Annotated[str, typer.Option(help="The instrument that wrote them.")],
+    obs_unit: Annotated[str | None, typer.Option(help="The planned ObsUnit that was observed.")] = None,
+    target: Annotated[str | None, typer.Option(help="What was observed.")] = None,
+    ra: Annotated[float | None, typer.Option(help="Right ascension of the target, ICRS degrees.")] = None,
+    dec: Annotated[float | None, typer.Option(help="Declination of the target, ICRS degrees.")] = None,
+    module: Annotated[
+        str | None, typer.Option(help="The module that wrote them; the instrument's first if left out.")
+    ] = None,
+    wait: Annotated[bool, typer.Option("--wait", help="Wait until everything is archived.")] = False,
+    workdir: WorkdirOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """File files that are on an instrument's disk as one observation.
+
+    The observation is started, given these files, and finished. Paths are relative to the instrument's folder;
+    files may still be growing, the scanner waits for them.
+
+    chasqui file night/0001.fits night/0002.fits --instrument sky-camera --wait
+    """
+    from commands.file import Wanted, run
+
+    wanted = Wanted(tuple(paths), instrument, obs_unit, target, ra, dec, module)
+    perform(run(wanted, workdir_of(workdir), Console(stderr=as_json), wait=wait, as_json=as_json))
+
+
+@app.command()
+def simulate(
+    frames: Annotated[int, typer.Option(min=1, help="How many frames to take.")] = 10,
+    rate: Annotated[float, typer.Option(min=0.001, help="Frames per second.")] = 1.0,
+    size: Annotated[int, typer.Option(min=8, max=16384, help="Pixels along each side.")] = 512,
+    per_observation: Annotated[int, typer.Option(min=1, help="Frames of one observation.")] = 5,
+    instrument: Annotated[str, typer.Option(help="The instrument to play.")] = "sky-camera",
+    seed: Annotated[int, typer.Option(help="The same seed gives the same sky.")] = 1,
+    workdir: WorkdirOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Play an instrument: write valid FITS frames with a WCS at a given rate, and file them.
+
+    The frames are written into the instrument's folder in SOURCE and filed as one observation after the other.
+
+    chasqui simulate --frames 20 --rate 5
+    """
+    from commands.simulate import Play, run
+
+    play = Play(instrument, frames, rate, size, per_observation, seed)
+    perform(run(play, workdir_of(workdir), Console(stderr=as_json), as_json=as_json))
+
+
+@app.command()
+def stage(
+    ids: Annotated[list[str], typer.Argument(help="Observations, packages and files, in any mixture.")],
+    location: Annotated[
+        str | None, typer.Option(help="The PROCESSING location; one is chosen if left out.")
+    ] = None,
+    keep_for: Annotated[
+        float | None,
+        typer.Option(
+            min=0, help="Seconds to keep it once it is there; the location's retention if left out."
+        ),
+    ] = None,
+    wait: Annotated[
+        bool, typer.Option("--wait", help="Wait until everything is there and verified.")
+    ] = False,
+    workdir: WorkdirOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Bring archived data back, unpacked and verified, to a PROCESSING location.
+
+    It prints the folder, which is complete when the job is (--wait, or chasqui explain JOB). The data stays until
+    you release it or its time is up.
+    """
+    from commands.stage import stage as ask
+
+    perform(ask(workdir_of(workdir), ids, location=location, keep_for_s=keep_for, wait=wait, as_json=as_json))
+
+
+@app.command()
+def release(
+    job: Annotated[str, typer.Argument(help="The id of the staging job.")],
+    workdir: WorkdirOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Say that staged data is no longer needed; the janitor clears it, the archive keeps it."""
+    from commands.stage import release as ask
+
+    perform(ask(workdir_of(workdir), job, as_json=as_json))

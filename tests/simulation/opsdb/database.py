@@ -2,10 +2,10 @@
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 from libs.errors import Retriable
 from libs.opsdb.locking import Session
@@ -36,6 +36,7 @@ class Database:
         sessions: How many there have been.
         waiting: Whoever waits for a position: stream, sequence, and what to wake.
         connected: Writers' connections: what tells each of its loss.
+        asked: What was asked, if somebody wants to know: see `tests/integration/simulation`.
     """
 
     site: str
@@ -46,6 +47,15 @@ class Database:
     sessions: int = 0
     waiting: list[tuple[str, int, asyncio.Future[None]]] = field(default_factory=list)
     connected: list[asyncio.Future[None]] = field(default_factory=list)
+    asked: "list[Asked] | None" = None
+
+    def answer(self, tables: Tables, query: str, arguments: Sequence[object]) -> list[Answered]:
+        """The rows of a query to these tables, as they are or were."""
+        rows = answer(tables, query, arguments)
+        if self.asked is not None:
+            reached = {stream: sequence for stream, (sequence, _) in tables.positions.items()}
+            self.asked.append(Asked(reached, query, tuple(arguments), rows))
+        return rows
 
     def commit(self, batch: Batch) -> Applied:
         """Apply a batch and wake those who wait for it."""
@@ -74,6 +84,19 @@ class Database:
         for _ in range(min(commits, len(self.before))):
             self.tables = self.before.pop()
         world().taken_back(self)
+
+
+class Asked(NamedTuple):
+    """A query of a service, and its answer.
+
+    Attributes:
+        reached: By stream, how far the tables were.
+    """
+
+    reached: Mapping[str, int]
+    query: str
+    arguments: tuple[object, ...]
+    rows: list[Answered]
 
 
 @dataclass(frozen=True)
@@ -130,7 +153,7 @@ class SimulatedReader:
     async def fetch(self, query: str, *arguments: object) -> list[Answered]:
         """As `OpsDbReader.fetch`."""
         await self._asked("query")
-        return answer(self._database.tables, query, arguments)
+        return self._database.answer(self._database.tables, query, arguments)
 
     async def fetchrow(self, query: str, *arguments: object) -> Answered | None:
         """As `OpsDbReader.fetchrow`."""
@@ -165,7 +188,7 @@ class _View:
     async def fetch(self, query: str, *arguments: object) -> list[Answered]:
         await world().trip(f"ask ops-db {self._database.site}: query")
         _require_up(self._database)
-        return answer(self._tables, query, arguments)
+        return self._database.answer(self._tables, query, arguments)
 
 
 class SimulatedWriter:

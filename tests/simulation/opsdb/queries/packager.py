@@ -62,7 +62,7 @@ def highest_number(tables: Tables, unit_id: UUID, module: str) -> Found:
         if (row["executed_obs_unit_id"], row["instrument_module"]) == (unit_id, module)
         and row["number"] is not None
     ]
-    return [{"max": max(numbers, default=0)}]
+    return [{"coalesce": max(numbers, default=0)}]
 
 
 @answers(queries._FREE_FILES)

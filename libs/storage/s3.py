@@ -9,8 +9,9 @@ import asyncio
 import hashlib
 import io
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from libs.storage.s3_objects import SHA256_KEY, ExistingObject, ObjectFacts, Upl
 from libs.storage.s3_parts import crc_of, plan_parts
 from libs.storage.s3_proof import Proof, ProofMode, Verdict, judge_bytes, judge_head, proof
 from libs.storage.s3_reader import reading
+from libs.storage.s3_stale import Unfinished, abort_stale
 
 _WRITE_BATCH = 4 << 20
 _LOST = {"object_missing": Verdict.MISSING, "object_broken": Verdict.BROKEN}
@@ -85,6 +87,15 @@ class S3Store(S3Bucket):
                 "upload_raced", f"another writer of {job.key!r} came and went", "It is tried again."
             )
         return done
+
+    async def abort_stale(self, older_than: timedelta) -> Sequence[Unfinished]:
+        """Abort the multipart uploads to which nothing has happened for so long; returns them.
+
+        Args:
+            older_than: Longer than any living process is silent, by the server's clock.
+        """
+        with translated(self.settings, "abort unfinished uploads"):
+            return await abort_stale(self._client, self.settings.bucket, older_than)
 
     async def put_json(self, key: str, document: object) -> ObjectFacts:
         """Write a small document, canonical (sorted keys, UTF-8), replacing an earlier one."""

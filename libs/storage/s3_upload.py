@@ -88,7 +88,7 @@ async def abort_uploads(client: "S3Client", bucket: str, key: str, older_than: t
     async for page in pages:
         for upload in page.get("Uploads", []):
             if upload["Key"] == key and (before is None or upload["Initiated"] <= before):
-                await _abort(client, bucket, key, upload["UploadId"])
+                await abort(client, bucket, key, upload["UploadId"])
                 aborted += 1
     return aborted
 
@@ -133,7 +133,7 @@ async def _send_parts(client: "S3Client", job: UploadJob, source: PartSource) ->
             **job.condition,
         )
     except BaseException:
-        await asyncio.shield(_abort(client, job.bucket, job.key, upload_id))
+        await asyncio.shield(abort(client, job.bucket, job.key, upload_id))
         raise
     return Uploaded(
         job.key, UploadOutcome.UPLOADED, job.plan.size, job.sha256, answer["ETag"], crc, parts=job.plan.count
@@ -193,7 +193,7 @@ async def _proven_crc(job: UploadJob, source: PartSource) -> str:
     return crc
 
 
-async def _abort(client: "S3Client", bucket: str, key: str, upload_id: str) -> None:
+async def abort(client: "S3Client", bucket: str, key: str, upload_id: str) -> None:
     """Abort until the server no longer knows the upload: a part that was just arriving may outlive one try."""
     for _ in range(_ABORT_ROUNDS):
         try:

@@ -13,6 +13,7 @@ from services.janitor.asking import Asker
 from services.janitor.cleaning import Cleaner
 from services.janitor.emptying import Emptier
 from services.janitor.handlers import SUBSCRIPTIONS, JanitorHandlers, subscribe
+from services.janitor.leftovers import Leftovers
 from services.janitor.marks import Marks
 from services.janitor.saying import Voice
 from services.janitor.sweeping import SWEEP_EVERY_S, Sweeper
@@ -43,6 +44,7 @@ async def compose(runtime: Runtime) -> AsyncIterator[None]:
             cleaner=cleaner,
             emptier=emptier,
             marks=Marks(bus.client, place.site),
+            leftovers=Leftovers.of(place, stores),
             now=now,
         )
         async with ticking(SWEEP_EVERY_S, sweeper.sweep, what="sweep", lease=runtime.lease("sweep")):

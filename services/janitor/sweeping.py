@@ -18,6 +18,7 @@ from services.janitor import folders, queries, staged_queries
 from services.janitor.cleaning import Cleaner
 from services.janitor.due import Walk
 from services.janitor.emptying import Emptier
+from services.janitor.leftovers import Leftovers
 from services.janitor.marks import Marks
 from services.janitor.pressure import excess
 
@@ -69,6 +70,7 @@ class Sweeper:
         cleaner: Clears SOURCE and BUFFER.
         emptier: Clears PROCESSING.
         marks: Knows which disks were too full.
+        leftovers: Clears what nobody comes back for.
         now: The clock.
         patience: With packages and jobs that stay.
     """
@@ -80,12 +82,14 @@ class Sweeper:
         cleaner: Cleaner,
         emptier: Emptier,
         marks: Marks,
+        leftovers: Leftovers,
         now: Callable[[], datetime],
         patience: Patience | None = None,
     ) -> None:
         self._opsdb = opsdb
         self._cleaner = cleaner
         self._emptier = emptier
+        self._leftovers = leftovers
         self._now = now
         self._patience = patience or Patience(first_s=FIRST_PAUSE_S)
         self._marks = marks
@@ -103,6 +107,7 @@ class Sweeper:
         for location, disk in self._emptier.disks.items():
             for job_id in await self._done_with(location, disk):
                 await self._tried(job_id, self._empty)
+        await self._leftovers.look()
 
     async def _begin(self, location: str, disk: DiskLocation) -> Round:
         """What was announced and not finished, what is old enough, and what a disk that is too full needs."""

@@ -2,7 +2,7 @@
 
 Hears TransferCompleted of other sites, for its own site's BUFFERs; reads every package once: its size and sha256,
 and every file in it against the manifest; says PackageVerified or PackageCorrupted for each, and BundleReceived
-when all are read (BundleForwarded at a relay). Clears what damaged and abandoned arrivals leave behind.
+when all are read (BundleForwarded at a relay). Clears away damaged arrivals that were set aside long ago.
 
 Reads what the site's archives hold again, by bytes, the copy that was unread for longest first, at the rate of each
 archive; says CopyScrubbed for each. One instance at a time scrubs an archive. BUFFERs are not scrubbed: what lies

@@ -1,13 +1,11 @@
-"""Staging areas do not fill up: what damaged and abandoned arrivals leave in the BUFFERs goes after a while."""
+"""Staging areas do not fill up: damaged arrivals that were set aside in the BUFFERs go after a while."""
 
 import asyncio
 from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 
-from libs.errors import ChasquiError
 from libs.telemetry.logs import logger
-from libs.transfer.sweep import sweep
 from services.verifier.quarantine import clear_old
 
 EVERY_S = 3600.0
@@ -37,9 +35,8 @@ class Clearer:
 async def _clear(buffer: Path, keep: timedelta) -> None:
     try:
         quarantined = await asyncio.to_thread(clear_old, buffer, keep)
-        swept = await sweep(buffer, keep)
-    except (ChasquiError, OSError) as error:
+    except OSError as error:
         log.warning("not_cleared", buffer=str(buffer), error=repr(error))
         return
-    if quarantined or swept.files:
-        log.info("cleared", buffer=str(buffer), damaged=quarantined, abandoned=swept.files, bytes=swept.bytes)
+    if quarantined:
+        log.info("cleared", buffer=str(buffer), damaged=quarantined)

@@ -327,7 +327,9 @@ SEAMS: dict[str, Any] = {
     "services.verifier.scrubbing.RateLimit": partial(RateLimit, clock=SimulatedTime.monotonic),
     "services.verifier.quarantine.sync_folder": lambda _folder: None,
     "libs.storage.files.sync_folder": lambda _folder: None,
-    "services.verifier.clearing.sweep": sweep,
+    "services.janitor.leftovers.sweep": sweep,
+    "services.janitor.leftovers.EVERY": 1,
+    "services.janitor.leftovers.KEEP": timedelta(seconds=60),
     # How often things are looked at: seldom enough for a history to be short, often enough to happen in it.
     "services.bundler.app.period": lambda _longest_wait_s: 12.0,
     "services.janitor.app.SWEEP_EVERY_S": 15.0,

@@ -1,10 +1,10 @@
 """An archive: objects under keys, as `libs.storage.s3.S3Store` shows them; its decisions are the real ones."""
 
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Self
 
@@ -24,6 +24,7 @@ from libs.storage.s3_objects import (
 from libs.storage.s3_parts import plan_parts
 from libs.storage.s3_proof import Proof, ProofMode, Verdict, judge_bytes, judge_head, proof
 from libs.storage.s3_settings import S3Settings
+from libs.storage.s3_stale import Unfinished
 from tests.simulation.active import world
 from tests.simulation.chaos import Fault
 from tests.simulation.storage.bags import Streamed
@@ -130,6 +131,10 @@ class SimulatedStore:
         world().archived(self._archive, key)
         await self._answered(f"upload {key}")
         return Uploaded(key, UploadOutcome.UPLOADED, size, expected_sha256, self._etag(key), None, parts=1)
+
+    async def abort_stale(self, _older_than: timedelta) -> Sequence[Unfinished]:
+        """As `S3Store.abort_stale`: an upload is one step here, and leaves nothing."""
+        return ()
 
     async def put_json(self, key: str, document: object) -> ObjectFacts:
         """As `S3Store.put_json`."""

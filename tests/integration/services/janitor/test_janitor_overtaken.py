@@ -19,7 +19,9 @@ async def test_who_wakes_deletes_no_file_that_came_since(road: Road, tmp_path: P
     road = hurried(road)
     centre = road.centre
     package = await sealed(road, {"a.fits": b"a" * 1000})
-    sweeps = Leases(road.client(centre), site=centre.site, instance="test").of("janitor.sweep")
+    sweeps = Leases(road.client(centre), site=centre.site, instance="test", lease_s=3600.0).of(
+        "janitor.sweep"
+    )
     async with (
         sweeps.held(),  # by nobody else: each look is one at an event
         road.running(centre, "projector"),

@@ -49,6 +49,8 @@ class Fault(StrEnum):
     """Instruments write late, slowly, again, something else than they declared, or not at all."""
     REPEATS = "repeats"
     """Requests are sent again though they were answered."""
+    SECOND_THOUGHTS = "second-thoughts"
+    """Operators have dead letters handled again, drop them, and send events again, at any moment."""
 
 
 class Mode(StrEnum):
@@ -84,6 +86,9 @@ SMOOTH = Settings(dict.fromkeys(Fault, Mode.NEVER))
 
 PRESENCE = 0.45
 """The chance that a history has a kind of fault."""
+
+_ADDED = frozenset({Fault.SECOND_THOUGHTS})
+"""They draw from chances of their own: histories without them are what they were before there were any."""
 
 _POINT_RATES: Mapping[Fault, tuple[float, float]] = {
     Fault.KILLS: (0.002, 0.03),
@@ -139,12 +144,12 @@ class Chaos:
         self._rates: dict[Fault, float] = {}
         self._present: set[Fault] = set()
         for fault in Fault:
-            self._draw(fault)
+            self._draw(fault, self.chance if fault not in _ADDED else random.Random(f"{seed}:{fault}"))
         self.slow = self.has(Fault.SLOWNESS)
         self.lurking = self.has(Fault.KILLS) or self.has(Fault.PAUSES) or settings.kill_at is not None
 
-    def _draw(self, fault: Fault) -> None:
-        present, share = self.chance.random() < PRESENCE, self.chance.random()
+    def _draw(self, fault: Fault, chance: random.Random) -> None:
+        present, share = chance.random() < PRESENCE, chance.random()
         mode = self._settings.modes.get(fault, Mode.SWARM)
         if mode is Mode.NEVER or (mode is Mode.SWARM and not present):
             return

@@ -18,6 +18,7 @@ from tests.simulation.ending import Ending
 from tests.simulation.invariants import Inspector, Violated
 from tests.simulation.kernel.loop import Livelock
 from tests.simulation.sites import Layout
+from tests.simulation.story.clerks import clerks_of
 from tests.simulation.story.instruments import Instrument
 from tests.simulation.story.operating import Operator
 from tests.simulation.story.outages import Outages
@@ -139,6 +140,7 @@ class History:
         self.outages = Outages(self.world, self.truth, self.storm_s)
         self.instrument = Instrument(self.world, self.operator, self.truth, size.observations, size.files)
         self.scientist = Scientist(self.world, self.truth)
+        self.clerks = clerks_of(self.world, self.truth)
         self.inspector = Inspector(self.world, self.truth)
         self.ending = Ending(self.world, self.truth, self.inspector)
 
@@ -194,6 +196,8 @@ class History:
         self.outages.plan()
         self.world.loop.outside_context.run(self.instrument.observe)
         self.world.loop.outside_context.run(self.scientist.work)
+        for clerk in self.clerks:
+            self.world.loop.outside_context.run(clerk.work)
         self.world.loop.create_task(self.instrument.attend(), context=self.world.loop.outside_context)
 
     def _through(self, until: float) -> None:
@@ -215,7 +219,7 @@ class History:
         yield from self.ending.cut_off()
 
     def _unfinished(self) -> Iterator[str]:
-        if self.instrument.busy or self.scientist.busy:
+        if self.instrument.busy or self.scientist.busy or any(clerk.busy for clerk in self.clerks):
             yield "an instrument or a scientist still waits"
         yield from self.ending.unfinished()
 
@@ -232,11 +236,11 @@ class History:
         self.world.over = True
         self.world.loop.steps = 0
         self.world.watchers.clear()
-        for process, _ in self.operator.running.values():
-            if process.paused:
+        for process in self.world.processes:
+            if process.alive and process.paused:
                 self.world.loop.resume(process)
             process.kill()
-        processes = [self.world.loop.outside, *(process for process, _ in self.operator.running.values())]
+        processes = [self.world.loop.outside, *self.world.processes]
         for task in list(self.world.loop.outside.tasks):
             task.cancel()
         self.world.loop.drain(lambda: not any(process.tasks for process in processes))

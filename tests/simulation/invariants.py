@@ -5,16 +5,18 @@ the instruments wrote.
 """
 
 from collections.abc import Callable, Iterator
+from uuid import UUID
 
 from contracts.base import Event
 from contracts.bundles import BundleSealed, SealReason
 from contracts.copies import CopyDeleted, DeletionRefused
 from contracts.files import FilesMissing, FilesPackaged, FilesRefused
+from contracts.letters import LetterDropped, LetterSettled
 from contracts.observations import FilesFiled
 from contracts.packages import PackageArchived, PackageCorrupted, PackageSealed, PackageVerified
 from contracts.staging import StagingCompleted, StagingFailed, StagingReleased
 from contracts.states import LocationType
-from contracts.subjects import dead_stream
+from contracts.subjects import dead_stream, replay_stream
 from contracts.transfers import TransferCompleted
 from tests.simulation.bus.consumers import Settled
 from tests.simulation.bus.deliveries import SimulatedMessage
@@ -316,6 +318,16 @@ def invariant_6_nothing_vanishes(inspector: Inspector, step: Step) -> None:
     require(known, "6", f"{message} is given up without a dead letter")
 
 
+def invariant_6_a_letter_goes_when_it_was_decided_about(inspector: Inspector, step: Step) -> None:
+    """A letter is taken away once its message waits to be handled again, was handled, or was dropped with a word."""
+    server, letter = step.what
+    identity, burial = letter.headers["chasqui-dead-id"], letter.headers["chasqui-dead-burial"]
+    again = server.streams[replay_stream(server.site)].messages
+    sent = any(one.headers.get("Nats-Msg-Id") == f"retry:{identity}:{burial}" for one in again)
+    over = any(inspector.notes.said(kind, UUID(identity)) for kind in (LetterDropped, LetterSettled))
+    require(sent or over, "6", f"letter {identity} is gone, and nobody has its message")
+
+
 def invariant_6_nothing_is_retried_for_ever(inspector: Inspector, step: Step) -> None:
     """A message is delivered so often, and not more."""
     limit = 7000
@@ -371,6 +383,7 @@ INVARIANTS: dict[str, tuple[Invariant, ...]] = {
     "deliver": (invariant_6_nothing_is_retried_for_ever, invariant_7_every_claim_expires),
     "commit": (invariant_3_opsdb_is_the_fold_of_the_log,),
     "delete": (invariant_4_nothing_is_deleted_unless_it_may,),
+    "take away": (invariant_6_a_letter_goes_when_it_was_decided_about,),
     "remove": (invariant_4_staged_data_goes_when_given_back,),
     "upload": (invariant_2_archives_are_written_once,),
     "file": (invariant_5_packages_hold_what_was_written,),

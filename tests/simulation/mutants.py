@@ -17,6 +17,8 @@ from libs.bus.attempts import Attempts
 from libs.bus.delivery import delivery_of
 from libs.bus.guard import Guard
 from libs.bus.leases import Seen
+from libs.bus.letter_deciding import Decisions
+from libs.bus.letters import Letter
 from libs.bus.provision import consumer
 from libs.bus.settling import SettlingMiddleware
 from libs.bus.verdicts import Verdicts
@@ -175,6 +177,14 @@ async def _notices_nothing(_self: Any) -> None:
     await asyncio.get_running_loop().create_future()
 
 
+async def _taken_away_before_it_is_sent(self: Decisions, letter: Letter) -> None:
+    await self._take_away(letter)
+    await _retry(self, letter)
+
+
+_retry = Decisions.retry
+
+
 async def _explains_nothing(_self: Any, found: Sequence[UnfiledFile]) -> list[UnfiledFile]:
     return list(found)
 
@@ -293,6 +303,15 @@ MUTANTS = (
         settings=only(Fault.OPSDB_OUTAGES),
         within=100,
         first=15,
+    ),
+    Mutant(
+        "a letter is taken away before its message is sent again",
+        {"libs.bus.letter_deciding.Decisions.retry": _taken_away_before_it_is_sent},
+        finds="6",
+        settings=only(Fault.SECOND_THOUGHTS, Fault.POISON),
+        within=100,
+        peers=6,
+        first=6,
     ),
     Mutant(
         "nobody is told that a file stands again where it was cleared",

@@ -281,6 +281,7 @@ _DATED = (
     "services.verifier.scrubbing",
     "services.janitor.app",
     "services.stager.app",
+    "libs.bus.letter_deciding",
 )
 
 SEAMS: dict[str, Any] = {
@@ -305,6 +306,7 @@ SEAMS: dict[str, Any] = {
     "services.projector.projecting.OpsDbWriter": SimulatedWriter,
     "services.projector.projecting.read_batches": read_batches,
     "services.projector.app.sparing_the_collector": nullcontext,
+    "libs.bus.replaying.read_batches": read_batches,
     # Archives
     "services.archiver.app.S3Store": SimulatedStore,
     "services.archiver.app.keeping_the_log": keeping_no_log,

@@ -10,6 +10,7 @@ from nats.errors import NoRespondersError
 from nats.errors import TimeoutError as NatsTimeout
 from nats.js.api import PubAck, RawStreamMsg
 from nats.js.errors import (
+    APIError,
     BadRequestError,
     KeyNotFoundError,
     KeyWrongLastSequenceError,
@@ -26,6 +27,8 @@ from tests.simulation.chaos import Fault
 from tests.simulation.world import World
 
 NO_MESSAGE = 10037
+NO_CONSUMER = 10014
+NOT_DELETED = 10057
 TIMEOUT_S = 5.0
 
 
@@ -86,6 +89,12 @@ class SimulatedClient:
         await self.answered(f"publish {subject}", timeout)
         return answer
 
+    def taken_away(self, stream: Stream, sequence: int) -> None:
+        """A message was deleted."""
+        self._world.tell(
+            "take away", stream.name, sequence, what=(self.server, stream.messages[sequence - 1])
+        )
+
     async def asked(self, what: str, timeout: float = TIMEOUT_S) -> None:
         """A request has reached the server."""
         await self._world.trip(f"{what} at {self._site}")
@@ -142,6 +151,31 @@ class SimulatedJetStream:
         return PubAck(
             stream=str(stream), seq=int(str(answer["seq"])), duplicate=bool(answer.get("duplicate"))
         )
+
+    async def delete_msg(self, stream_name: str, seq: int) -> bool:
+        """As `JetStreamContext.delete_msg`."""
+        await self._client.asked(f"delete {stream_name}:{seq}")
+        stream = self._stream(stream_name)
+        if not stream.delete(seq):
+            raise APIError(code=400, err_code=NOT_DELETED, description="no message found")
+        self._client.taken_away(stream, seq)
+        await self._client.answered(f"delete {stream_name}:{seq}")
+        return True
+
+    async def purge_stream(self, name: str, subject: str | None = None, keep: int | None = None) -> bool:
+        """As `JetStreamContext.purge_stream`, of one subject."""
+        await self._client.asked(f"purge {subject} of {name}")
+        self._stream(name).purge(str(subject), keep or 0)
+        await self._client.answered(f"purge {subject} of {name}")
+        return True
+
+    async def consumer_info(self, stream: str, consumer: str) -> Any:
+        """As `JetStreamContext.consumer_info`, of which nobody reads more than that it is there."""
+        await self._client.asked(f"look at {consumer}")
+        found = self._client.server.consumers.get((stream, consumer))
+        if found is None:
+            raise NotFoundError(code=404, err_code=NO_CONSUMER, description="consumer not found")
+        return SimpleNamespace(name=consumer)
 
     async def key_value(self, bucket: str) -> "SimulatedKeyValue":
         """As `JetStreamContext.key_value`."""

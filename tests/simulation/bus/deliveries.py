@@ -14,12 +14,12 @@ from nats.errors import Error as NatsError
 from nats.errors import MsgAlreadyAckdError
 
 from contracts.base import Event
-from contracts.letters import letter_id
 from libs.bus.attempts import AttemptsBook
 from libs.bus.burying import DeadLetters
 from libs.bus.bus import Handler
 from libs.bus.delivery import read_event
 from libs.bus.fencing import Overtaken
+from libs.bus.letters import identity_of
 from libs.bus.origin import origin_of
 from libs.bus.pauses import PauseWatch
 from libs.bus.publishing import EventPublisher
@@ -85,7 +85,8 @@ class SimulatedMessage(Msg):
     def letter_id(self) -> str:
         """The message id that its dead letter has."""
         site, service, handler = str(self.consumer.config.durable_name).split("_", 2)
-        return f"{letter_id(site, service, handler, self.metadata.stream, self.sequence)}:1"
+        origin = origin_of(self)
+        return f"{identity_of(origin, site=site, service=service, handler=handler)}:{origin.burials + 1}"
 
     def _lost(self) -> bool:
         return not self.consumer.open() or self._world.strikes(Fault.LOST_ACKS, str(self))

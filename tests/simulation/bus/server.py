@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from contracts.subjects import dead_stream, events_stream, replay_stream
-from libs.bus.provision import DUPLICATE_WINDOW_S, consumer
+from libs.bus.provision import DUPLICATE_WINDOW_S, REPLAY_WINDOW_S, consumer
 from libs.bus.stored import StoredMessage
 from libs.bus.subscription import Source, Subscription
 from tests.simulation.bus.buckets import Bucket
@@ -34,7 +34,8 @@ class Server:
 
     def __post_init__(self) -> None:
         names: list[str] = [*map(events_stream, self.sites), dead_stream(self.site), replay_stream(self.site)]
-        self.streams = {name: Stream(name, DUPLICATE_WINDOW_S) for name in names}
+        windows = {replay_stream(self.site): REPLAY_WINDOW_S}
+        self.streams = {name: Stream(name, windows.get(name, DUPLICATE_WINDOW_S)) for name in names}
 
     @property
     def own(self) -> Stream:
@@ -51,7 +52,15 @@ class Server:
         root, site, *_ = subject.split(".")
         if site != self.site:
             return None
-        return self.own if root == "chasqui" else self.letters if root == "dead" else None
+        match root:
+            case "chasqui":
+                return self.own
+            case "dead":
+                return self.letters
+            case "replay":
+                return self.streams[replay_stream(self.site)]
+            case _:
+                return None
 
     def provision(self, subscription: Subscription) -> None:
         """Make a subscription's consumers, as `chasqui provision` does."""

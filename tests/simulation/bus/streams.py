@@ -36,6 +36,7 @@ class Stream:
         messages: From sequence 1.
         listeners: Called after each message.
         readers: Woken by the next message.
+        gone: Sequences of messages that were deleted.
     """
 
     def __init__(self, name: str, window_s: float) -> None:
@@ -43,6 +44,7 @@ class Stream:
         self.messages: list[StoredMessage] = []
         self.listeners: list[Callable[[StoredMessage], None]] = []
         self.readers: list[asyncio.Future[None]] = []
+        self.gone: set[int] = set()
         self._window_s = window_s
         self._seen: dict[str, Seen] = {}
         self._last: dict[str, int] = {}
@@ -107,9 +109,29 @@ class Stream:
     def find_next(self, sequence: int, pattern: str) -> StoredMessage | None:
         """The first message from a sequence on whose subject matches."""
         for message in self.messages[max(sequence - 1, 0) :]:
-            if matches(pattern, message.subject):
+            if matches(pattern, message.subject) and message.sequence not in self.gone:
                 return message
         return None
+
+    def delete(self, sequence: int) -> bool:
+        """Delete a message; whether it was there."""
+        if not 1 <= sequence <= self.last_sequence or sequence in self.gone:
+            return False
+        self.gone.add(sequence)
+        subject = self.messages[sequence - 1].subject
+        left = (one.sequence for one in reversed(self.messages) if one.subject == subject)
+        newest = next((one for one in left if one not in self.gone), None)
+        if newest is None:
+            self._last.pop(subject, None)
+        else:
+            self._last[subject] = newest
+        return True
+
+    def purge(self, subject: str, keep: int) -> None:
+        """Delete all messages with a subject but the newest ones."""
+        there = [one.sequence for one in self.messages if one.subject == subject]
+        for sequence in [one for one in there if one not in self.gone][: -keep or None]:
+            self.delete(sequence)
 
 
 @lru_cache(maxsize=10_000)

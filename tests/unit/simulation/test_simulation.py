@@ -71,6 +71,15 @@ def test_a_disk_that_fails_while_the_janitor_looks_is_waited_for() -> None:
         assert play("mutant:12", only(Fault.LOST_DISKS)).broken is None
 
 
+def test_letters_are_retried_and_dropped_and_events_sent_again_at_any_moment() -> None:
+    seeds = [f"second:{number}" for number in (0, 2, 19, 24, 25)]
+    tally = play_all(seeds, only(Fault.SECOND_THOUGHTS, Fault.POISON, Fault.KILLS))
+
+    assert tally.failed == {}
+    assert tally.faults[Fault.SECOND_THOUGHTS]
+    assert tally.events["letter.dropped.v1"] + tally.events["letter.retried.v1"]
+
+
 @pytest.mark.parametrize("number", [17, 57, 444])
 def test_a_file_that_is_put_back_after_it_was_cleared_is_told_of(number: int) -> None:
     with simulated(), never_collecting():

@@ -3,7 +3,18 @@
 import subprocess
 import sys
 
-NAMES = ("large", "small", "latency", "projector", "replay", "recovery", "memory", "scrub", "packaging")
+NAMES = (
+    "large",
+    "small",
+    "latency",
+    "projector",
+    "replay",
+    "upkeep",
+    "recovery",
+    "memory",
+    "scrub",
+    "packaging",
+)
 
 
 def main() -> int:

@@ -3,7 +3,9 @@
 Run as ``python -m benchmarks.replay [--observations N]``. The log is that of `benchmarks.projector`: all events of the
 road, nine observations of one file to one of a hundred; 12,500 of them are 200,000 events. The time is that of the
 whole rebuild: tables, processes, folding, indexes, the exchange with the live tables, and their removal. Live tables
-that only say how far they are do for that: the rebuild looks at nothing else of them.
+that only say how far they are do for that: the rebuild looks at nothing else of them. Beside the time it tells the
+seconds of the processors, all processes counted, and the most memory that one of the folding processes had: as much for
+a short log as for a long one.
 """
 
 import argparse
@@ -15,6 +17,7 @@ import asyncpg
 import nats
 import uvloop
 
+from benchmarks.costs import cpu_seconds, peak_of_children_mib
 from benchmarks.figures import Figure
 from benchmarks.projector import FILES, copied, publish
 from libs.bus.connection import BusAddress
@@ -68,17 +71,21 @@ async def measured(folder: Path, observations: int) -> tuple[Figure, Figure]:
         await migrate(dsn)
         await claimed_to_be_at(dsn, last)
         bus = BusAddress(server.url, server.user, server.password)
-        watch = Stopwatch()
+        watch, cpu = Stopwatch(), cpu_seconds()
         done = await replace(bus, dsn, [LogStream(name) for name in last], tell=watch.tell)
-        seconds = time.perf_counter() - watch.begun
-        copy_seconds, rows = await copied(dsn)
+        seconds, cpu = time.perf_counter() - watch.begun, cpu_seconds() - cpu
+        peak = peak_of_children_mib()
+        copy = await copied(dsn)
     assert done.events == sum(last.values())
-    rate, ratio = done.events / seconds, seconds / copy_seconds
+    rate, ratio = done.events / seconds, seconds / copy.seconds
     beside = {
         "events": float(done.events),
-        "rows": float(rows),
+        "rows": float(copy.rows),
         "seconds": seconds,
-        "copy_seconds": copy_seconds,
+        "cpu_seconds": cpu,
+        "copy_seconds": copy.seconds,
+        "copy_cpu_seconds": copy.cpu_seconds,
+        "peak_of_a_process_mib": peak,
         "readers_waited_s": done.held_s,
         **{f"{stage.value}_from_s": at for stage, at in watch.stages.items()},
     }

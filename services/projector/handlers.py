@@ -29,6 +29,14 @@ def buried_in(letters: DeadLetters) -> OnUnreadable:
         origin = Origin(
             message.subject, own_headers(message.headers), message.data, message.stream, message.sequence
         )
-        await letters.bury(origin, problem, FailureKind.POISON, handler="project", attempts=1)
+        await letters.bury(origin, _told(problem), FailureKind.POISON, handler="project", attempts=1)
 
     return bury
+
+
+def _told(problem: Problem) -> Problem:
+    """What a later release can read is in the log; into the ops-db it comes only when the log is folded again."""
+    if problem.code not in {"unknown_type", "unknown_version"}:
+        return problem
+    later = "Once it can be read, run chasqui opsdb rebuild, and drop the letter."
+    return problem.model_copy(update={"remedy": f"{problem.remedy} {later}"})

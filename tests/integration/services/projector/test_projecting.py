@@ -1,6 +1,8 @@
 """The running service: live, after losses, and equal to a rebuild."""
 
 import asyncio
+import json
+from uuid import uuid4
 
 import asyncpg
 import pytest
@@ -20,6 +22,7 @@ from tests.support.histories import road as made_up
 from tests.support.histories.logs import BEGIN, eventful, log
 from tests.support.published import publish
 from tests.support.road import Road
+from tests.support.upkeep import verified
 
 pytestmark = pytest.mark.integration
 
@@ -79,6 +82,47 @@ async def test_what_cannot_be_read_or_stored_is_buried_and_stops_nothing(road: R
     codes = [letter["chasqui-dead-problem"].split('"')[3] for letter in letters]
     assert sorted(codes) == ["bad_envelope", "not_json", "unfoldable_event", "unknown_type"]
     assert len(await road.query(road.telescope, "SELECT * FROM raw_data_file")) == 1
+
+
+async def test_what_a_later_release_tells_of_letters_is_kept_and_told_once(road: Road) -> None:
+    """Of this site, before it was downgraded, and of one that is upgraded already; and a burial that cannot be stored."""
+    here, there = road.telescope, road.centre
+    nul = {"ce-subject": "nul\0inside"}
+    for n, (place, kind, about) in enumerate(
+        ((here, "letter.dropped.v9", {}), (there, "letter.buried.v9", {}), (here, "cat.fed.v1", nul))
+    ):
+        headers = {
+            "ce-id": str(uuid4()),
+            "ce-type": f"chasqui.{kind}",
+            "ce-source": f"/chasqui/{place.site}/x",
+        }
+        headers |= {"ce-time": BEGIN.isoformat(), "ce-subject": str(uuid4()), "Nats-Msg-Id": str(n), **about}
+        await road.client(place).jetstream().publish(f"chasqui.{place.site}.{kind}", b"{}", headers=headers)
+    for begun in (1, 2):  # the second time it begins anew, where it had ended: nothing is buried again
+        async with running(SERVICE, here):
+            await publish(road, log(eventful(1, begun), begun))
+            await road.eventually(
+                lambda: _has_letters(road, 4), what="the letters, and the burial's", within_s=120
+            )
+            await applied(here, {name: await _last(road, name) for name in here.streams})
+    problems = [json.loads(letter["chasqui-dead-problem"]) for letter in await road.letters(here)]
+    codes = sorted(problem["code"] for problem in problems)
+    assert codes == ["unfoldable_event", "unknown_type", "unknown_version", "unknown_version"]
+    unknown = [problem["remedy"] for problem in problems if problem["code"] != "unfoldable_event"]
+    assert all("run chasqui opsdb rebuild" in remedy for remedy in unknown)
+    # That one cannot be stored, and none is told of what is said of letters: it would go on for ever.
+    assert (
+        await road.query(here, "SELECT 1 FROM dead_letter WHERE problem_code = ANY($1::text[])", codes) == []
+    )
+    assert (await verified(here)).differences == ()
+
+
+async def _has_letters(road: Road, count: int) -> bool:
+    return len(await road.letters(road.telescope)) == count
+
+
+async def _last(road: Road, stream: str) -> int:
+    return (await road.client(road.telescope).jetstream().stream_info(stream)).state.last_seq
 
 
 async def test_a_second_projector_stands_by_and_takes_over(road: Road) -> None:

@@ -31,7 +31,7 @@ integration: $(VENV)/.dev ## Tests of each part with real servers
 	$(BIN)/pytest tests/integration -n 4 $(ARGS)
 
 whole: $(VENV)/.dev ## e2e and faults-short side by side: most of both is waiting
-	$(BIN)/pytest tests/e2e tests/faults -n 4 --dist loadgroup $(ARGS)
+	$(BIN)/pytest tests/e2e tests/faults -n 3 --dist loadgroup $(ARGS)
 
 e2e: $(VENV)/.dev ## The whole road in processes of its own
 	$(BIN)/pytest tests/e2e -n 2 --dist loadgroup $(ARGS)

@@ -23,6 +23,7 @@ from contracts.states import LocationType
 from contracts.subjects import dead_stream
 from libs.bus.connection import connect
 from libs.errors import UserError
+from libs.insight.queues import queues_of
 from libs.sites.credentials import Credentials
 from libs.sites.models import S3Location
 from libs.sites.workdir import Workdir, WorkdirLock
@@ -32,6 +33,7 @@ from libs.telemetry import logs
 TELESCOPE, CENTRE = "chile", "cologne"
 MARKER = "demo"
 CLEARING_PATIENCE_S = 60.0
+DRAWING_PATIENCE_S = 60.0
 
 
 @dataclass(slots=True)
@@ -126,6 +128,8 @@ async def _travel(journey: Journey, stands: Standing, watch: Watch) -> Summary:
     journey.headline = "everything is brought back from the archive and compared"
     processing = stands.places[CENTRE].disk(f"{CENTRE}-processing").path
     staged, comparison, folder = await _bring_back(journey, stands, watch, processing)
+    journey.headline = "the last previews are drawn"
+    await _drawn(stands)
     journey.headline = "the janitor clears SOURCE and BUFFER"
     for site in (TELESCOPE, CENTRE):
         stands.start(site, "janitor")
@@ -152,6 +156,21 @@ async def _bring_back(
     folder = processing / outcome.folder
     comparison = await asyncio.to_thread(compare, journey.inputs.folder, folder / NAME, journey.files)
     return outcome.files, comparison, folder
+
+
+async def _drawn(stands: Standing) -> None:
+    """Wait until the renderer has nothing left to do; on a slow machine everything else may be faster."""
+    place = stands.places[TELESCOPE]
+    client = await connect(place.bus_address(), name="demo-previews")
+    deadline = time.monotonic() + DRAWING_PATIENCE_S
+    try:
+        while time.monotonic() < deadline:
+            queues = [one for one in await queues_of(place, client) if one.service == "renderer"]
+            if not any(one.waiting or one.in_hand for one in queues):
+                return
+            await asyncio.sleep(0.2)
+    finally:
+        await client.close()
 
 
 async def _cleared(stands: Standing, source: Path, files: tuple[FoundFile, ...]) -> bool:

@@ -3,7 +3,6 @@
 import asyncio
 import signal
 import sys
-from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
@@ -113,11 +112,6 @@ async def sleeper(
                 yield Sleeper(road, process, log)
     finally:
         sys.stdout.write(log.read_text())
-
-
-async def said(road: Road, place: Place) -> Counter[str]:
-    """How often each kind of event was said at a site."""
-    return Counter(type(event).__name__ for _, event in await road.events(place))
 
 
 async def contents_said(road: Road, place: Place, kind: type[Event]) -> set[str]:

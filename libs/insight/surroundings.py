@@ -147,7 +147,12 @@ async def _copy(opsdb: OpsDbReader, deployment: Deployment, row: Mapping[str, An
         return {}
     settings = deployment.site(site).locations[row["location"]]
     archived = await opsdb.fetchval(_ARCHIVED_AT, row.get("entity_id"))
-    return {"site": site, "archived_at": archived, "keep_for": settings.retention.keep_for}
+    return {
+        "site": site,
+        "archived_at": archived,
+        "keep_for": settings.retention.keep_for,
+        "archive": settings.type is LocationType.LONG_TERM_ARCHIVE,
+    }
 
 
 def _site_of(deployment: Deployment, location: str | None) -> str | None:

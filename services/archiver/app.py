@@ -14,7 +14,9 @@ from libs.storage.s3_settings import MIB
 from libs.telemetry.logs import logger
 from services.archiver.archiving import Archive
 from services.archiver.arrivals import archives_of, holdings_of
+from services.archiver.asking_back import Origin
 from services.archiver.fetching import Fetcher
+from services.archiver.filling import Filler
 from services.archiver.handlers import SUBSCRIPTIONS, ArchiverHandlers, RepairHandlers, subscribe
 from services.archiver.logkeeping import keeping_the_log
 from services.archiver.repairing import Repairer
@@ -52,6 +54,16 @@ async def compose(runtime: Runtime) -> AsyncIterator[None]:
         opsdb = await stack.enter_async_context(runtime.opsdb())
         stores = await stack.enter_async_context(open_archives(place))
         breakers = runtime.breakers()
+        fetcher = Fetcher(place=place, stores=stores, breakers=breakers)
+        repairer = Repairer(
+            place=place,
+            targets=targets,
+            fetcher=fetcher,
+            origin=Origin(opsdb=opsdb, publisher=bus.publisher, place=place),
+            opsdb=opsdb,
+            client=bus.client,
+            breakers=breakers,
+        )
         handlers = ArchiverHandlers(
             place=place,
             archives=archives,
@@ -59,15 +71,9 @@ async def compose(runtime: Runtime) -> AsyncIterator[None]:
             publisher=bus.publisher,
             breakers=breakers,
             rotten=Rotten(opsdb=opsdb, publisher=bus.publisher, site=place.site),
+            filler=Filler(place=place, archives=archives, fetcher=fetcher),
+            repairer=repairer,
             hindsight=await stack.enter_async_context(runtime.hindsight()),
-        )
-        repairer = Repairer(
-            place=place,
-            targets=targets,
-            fetcher=Fetcher(place=place, stores=stores, breakers=breakers),
-            opsdb=opsdb,
-            client=bus.client,
-            breakers=breakers,
         )
         subscribe(bus, handlers, RepairHandlers(opsdb=opsdb, repairer=repairer))
         await stack.enter_async_context(keeping_the_log(runtime, archives))

@@ -1,6 +1,6 @@
 """What the archiver hears, and what it does about it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 from pathlib import Path
 from uuid import UUID
@@ -26,6 +26,7 @@ from libs.service.telling import Board, telling
 from libs.telemetry.logs import logger
 from services.archiver.archiving import Archive, BufferDamaged, archive, archived_id
 from services.archiver.arrivals import Arrival, arrival_of
+from services.archiver.filling import Filler
 from services.archiver.repairing import Repairer
 from services.archiver.rotten import Rotten
 
@@ -51,6 +52,8 @@ class ArchiverHandlers:
         publisher: Says what one archive has while another one is waited for.
         breakers: Of the archives and the BUFFERs.
         rotten: Says what is to be said of a damaged copy in a BUFFER.
+        filler: Fills an archive from another one when that copy is no more.
+        repairer: Mends archive copies.
         hindsight: Knows packages that were archived before.
     """
 
@@ -63,6 +66,8 @@ class ArchiverHandlers:
         publisher: EventPublisher,
         breakers: Breakers,
         rotten: Rotten,
+        filler: Filler,
+        repairer: Repairer,
         hindsight: Hindsight,
     ) -> None:
         self._place = place
@@ -71,6 +76,8 @@ class ArchiverHandlers:
         self._publisher = publisher
         self._breakers = breakers
         self._rotten = rotten
+        self._filler = filler
+        self._repairer = repairer
         self._hindsight = hindsight
         self._proven: dict[UUID, dict[str, PackageArchived]] = {}
 
@@ -100,7 +107,14 @@ class ArchiverHandlers:
         if failures:
             raise self._worst_last(package, failures)
         self._proven.pop(package, None)
-        return list(proven.values())
+        return [*proven.values(), *await self._mended(arrival, delivery)]
+
+    async def _mended(self, arrival: Arrival, delivery: Delivery) -> Sequence[Event]:
+        """Archive copies that nothing was found for to mend them with: what has come now is a copy to do it with."""
+        events: list[Event] = []
+        for copy in await self._rotten.given_up_in(arrival, [one.location for one in self._archives]):
+            events += await self._repairer.repair(copy, delivery)
+        return events
 
     def given_up(
         self, event: PackageVerified | PackageSealed, delivery: Delivery, problem: Problem
@@ -126,17 +140,24 @@ class ArchiverHandlers:
         proven: dict[str, PackageArchived],
     ) -> list[ChasquiError]:
         failures: list[ChasquiError] = []
+        told_before = {one.location for one in self._archives} - {one.location for one in targets}
         for target in targets:
             if target.location in proven:
                 continue
             try:
-                proven[target.location] = await self._into(arrival, target, created)
+                holders = {*proven, *told_before}
+                proven[target.location] = await self._into(arrival, target, created, holders)
             except ChasquiError as failure:
+                if await self._rotten.is_in_repair(arrival, target.location, failure):
+                    continue
                 log.warning("not_archived", archive=target.location, **failure.problem.model_dump())
                 failures.append(failure)
         return failures
 
-    async def _into(self, arrival: Arrival, target: Archive, created: datetime) -> PackageArchived:
+    async def _into(
+        self, arrival: Arrival, target: Archive, created: datetime, holders: Collection[str]
+    ) -> PackageArchived:
+        """Put a package into one archive: from the BUFFER, or from one that has it if that copy is no more."""
         package = arrival.package
         facts = {
             "work": "archive",
@@ -152,9 +173,17 @@ class ArchiverHandlers:
             telling(self._client, self._place.site, key, facts) as board,
         ):
             progress = _counted_on(board, use)
-            done = await archive(
-                arrival, target, root=self._root(arrival), created=created, progress=progress
-            )
+            try:
+                done = await archive(
+                    arrival, target, root=self._root(arrival), created=created, progress=progress
+                )
+            except BufferDamaged as damaged:
+                fencing.check()  # who was paused finds cleared what a successor has archived
+                filled = await self._filler.fill(arrival, target, holders, created=created, progress=progress)
+                if filled is None:
+                    raise
+                await self._rotten.note(arrival, damaged.problem)
+                done = filled
         log.info("archived", package=package.name, archive=target.location, size=package.size)
         return done
 

@@ -33,6 +33,7 @@ from libs.storage.s3_objects import ExistingObject
 from libs.storage.s3_proof import ProofMode, Verdict
 from libs.telemetry.logs import logger
 from services.archiver.archiving import BUFFER_FAULTS, Archive, labels, put_sidecar
+from services.archiver.asking_back import Origin
 from services.archiver.fetching import Fetcher
 from services.archiver.repairs import Repair, foreign, not_as_written, repaired, unrepairable
 from services.archiver.sources import Source, Tried, in_order, no_good_copy
@@ -57,6 +58,7 @@ class Repairer:
         place: Where the instance runs.
         targets: The archives of the site, by location.
         fetcher: Makes other copies readable.
+        origin: Has a package sent again that no copy here can mend.
         opsdb: The site's ops-db.
         client: For the progress bucket.
         breakers: Of the archives.
@@ -68,6 +70,7 @@ class Repairer:
         place: Place,
         targets: Mapping[str, Archive],
         fetcher: Fetcher,
+        origin: Origin,
         opsdb: OpsDbReader,
         client: Client,
         breakers: Breakers,
@@ -75,6 +78,7 @@ class Repairer:
         self._place = place
         self._targets = targets
         self._fetcher = fetcher
+        self._origin = origin
         self._opsdb = opsdb
         self._client = client
         self._breakers = breakers
@@ -87,11 +91,12 @@ class Repairer:
         """What becomes of a damaged copy; nothing if it is on record as whole by now.
 
         Raises:
-            Retriable: The archive, or a copy that may be good, cannot be used now.
+            Retriable: The archive, or a copy that may be good, cannot be used now, or is on its way from another site.
         """
         held = await archived_copy(self._opsdb, copy.entity_id, copy.location)
         if held is None or held.copy.problem is None:
             return ()
+        await self._origin.require_here(held.package)
         repair = Repair(self._targets[copy.location], held.package, held.copy, delivery.envelope.id)
         facts = {
             "work": "repair",
@@ -146,6 +151,7 @@ class Repairer:
         waits = [one.error for one in tried if isinstance(one.error, Retriable)]
         if waits:
             raise next((one for one in waits if not isinstance(one, Postponed)), waits[0])
+        await self._origin.send_for(repair.package, repair.found, repair.cause)
         return [*self._said(tried, copies), unrepairable(repair, self._alarm(repair, tried, copies))]
 
     async def _written(self, repair: Repair, source: Source, progress: ByteProgress) -> ChasquiError | None:

@@ -14,13 +14,17 @@ from libs.bus.publishing import EventPublisher
 from libs.copies.records import CopyOnRecord, copy_on_record, last_hop
 from libs.errors import ChasquiError, Permanent, Postponed, Retriable
 from libs.opsdb.reader import OpsDbReader
+from libs.telemetry.logs import logger
 from services.archiver.arrivals import Arrival
 
 SENT_FOR = "Nothing to do: this package alone travels again."
+NOT_NEEDED = "Nothing to do: the archives of the site have the package, one was filled from another."
 BUILT_ANEW = "Nothing to do: the packager builds it anew from SOURCE."
 
 LOOK_AGAIN_S = 2.0
 """Between two looks whether the copy was built anew."""
+
+log = logger("archiver")
 
 
 class Rotten:
@@ -69,6 +73,34 @@ class Rotten:
                 raise Retriable(**_waits_for(arrival, damaged).problem.model_dump())
             case PackageVerified():
                 return await self._from_origin(event, _scrubbed(arrival, found, SENT_FOR))
+
+    async def note(self, arrival: Arrival, found: Problem) -> None:
+        """Put down that a copy in a BUFFER is damaged which nobody needs any more: the archives have the package.
+
+        One that the janitor has cleared is not damaged.
+        """
+        known = await copy_on_record(self._opsdb, arrival.package.package_id, arrival.buffer)
+        if known is None or (known.state is not CopyState.DELETED and known.problem is None):
+            await self._publisher.publish([_scrubbed(arrival, found, NOT_NEEDED)])
+
+    async def is_in_repair(self, arrival: Arrival, archive: str, failure: ChasquiError) -> bool:
+        """Whether an archive has something else under a package's key because its copy is damaged, as is on record.
+
+        It is written anew by whoever follows what was found of it.
+        """
+        if failure.problem.code != "object_differs":
+            return False
+        known = await copy_on_record(self._opsdb, arrival.package.package_id, archive)
+        return known is not None and known.problem is not None
+
+    async def given_up_in(self, arrival: Arrival, archives: Sequence[str]) -> Sequence[CopyRef]:
+        """The copies in some archives for which nothing was found to mend them with; none while ops-db is away."""
+        try:
+            known = [await copy_on_record(self._opsdb, arrival.package.package_id, one) for one in archives]
+        except Retriable as away:
+            log.warning("repairs_not_looked_for", package=arrival.package.name, **away.problem.model_dump())
+            return ()
+        return [one.ref for one in known if one is not None and one.problem is not None and one.given_up]
 
     async def require_mended(self, arrival: Arrival) -> None:
         """Do not read a copy again while it is known to be damaged.

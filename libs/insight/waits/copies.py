@@ -24,9 +24,7 @@ def copy(row: Row, context: Row) -> Waiting:
             now=f"For a person: it is damaged ({row.get('scrub_problem_reason') or 'unknown'}), "
             "and no good copy was found to mend it with.",
             next="Every scrub looks again; the damaged bytes are kept.",
-            remedy=str(
-                row.get("scrub_problem_remedy") or "Find another copy of the package, and archive it again."
-            ),
+            remedy=_put_back(row, in_archive=bool(context.get("archive"))),
             since=row.get("unrepairable_at"),
         )
     if row.get("scrub_problem_code"):
@@ -49,6 +47,20 @@ def copy(row: Row, context: Row) -> Waiting:
     if row.get("refusal_code"):
         return _refused(row, context)
     return NOTHING
+
+
+def _put_back(row: Row, *, in_archive: bool) -> str:
+    """What to do about a copy that nothing was found to mend with; what the scrub had said of it holds no more."""
+    package = row.get("entity_id")
+    if in_archive:
+        return (
+            "Put a whole copy of the package to where it was in a BUFFER of this site, then have it read: "
+            f"chasqui scrub {package} --now. Keep the damaged one: most of its files may be whole."
+        )
+    return (
+        f"Put the files back to SOURCE as they were, or a whole copy of the package to {row.get('path')} in "
+        f"{row.get('location')}; then send the dead letter again: chasqui dead list."
+    )
 
 
 def _refused(row: Row, context: Row) -> Waiting:

@@ -117,6 +117,8 @@ def test_a_package_that_is_not_archived_fails(package: BundledPackage) -> None:
         publisher=NONE,
         breakers=NONE,
         rotten=NONE,
+        filler=NONE,
+        repairer=NONE,
         hindsight=NONE,
     )
     delivery = delivery_of(event, "cologne")

@@ -20,7 +20,11 @@ from libs.storage.s3 import S3Store
 from libs.storage.s3_settings import make_client
 from services.archiver.archiving import Archive
 from services.archiver.arrivals import archives_of
+from services.archiver.asking_back import Origin
+from services.archiver.fetching import Fetcher
+from services.archiver.filling import Filler
 from services.archiver.handlers import ArchiverHandlers
+from services.archiver.repairing import Repairer
 from services.archiver.rotten import Rotten
 from tests.support.road import Road
 from tests.support.sealed import START, buffer_of, large, seal_at_telescope, verified_at_centre
@@ -69,6 +73,7 @@ async def archive_directly(road: Road, place: Place, event: PackageVerified) -> 
     async with store_of(place) as store, OpsDbReader.open(place.opsdb_dsn()) as opsdb:
         publisher = road.publisher(place, "archiver")
         archives = [Archive(name, found, store) for name, found in archives_of(place.settings).items()]
+        fetcher = Fetcher(place=place, stores={}, breakers=road.breakers(place))
         handlers = ArchiverHandlers(
             place=place,
             archives=archives,
@@ -76,6 +81,16 @@ async def archive_directly(road: Road, place: Place, event: PackageVerified) -> 
             publisher=publisher,
             breakers=road.breakers(place),
             rotten=Rotten(opsdb=opsdb, publisher=publisher, site=place.site),
+            filler=Filler(place=place, archives=archives, fetcher=fetcher),
+            repairer=Repairer(
+                place=place,
+                targets={one.location: one for one in archives},
+                fetcher=fetcher,
+                origin=Origin(opsdb=opsdb, publisher=publisher, place=place),
+                opsdb=opsdb,
+                client=road.client(place),
+                breakers=road.breakers(place),
+            ),
             hindsight=road.without_hindsight(place),
         )
         envelope = Envelope.of(event, site=place.site, service="verifier", time=START)

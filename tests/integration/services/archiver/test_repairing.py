@@ -36,6 +36,7 @@ from libs.sites.models import S3Location
 from libs.storage.s3 import S3Store
 from libs.storage.s3_settings import MIB
 from services.archiver.archiving import Archive
+from services.archiver.asking_back import Origin
 from services.archiver.fetching import Fetcher
 from services.archiver.repairing import Repairer
 from tests.support.archives import TriedOnce, make_bucket, put, with_remote, with_second
@@ -320,6 +321,7 @@ async def repairer_of(road: Road) -> AsyncIterator[Repairer]:
             place=place,
             targets={archive_of(place): Archive(archive_of(place), settings, stores[archive_of(place)])},
             fetcher=Fetcher(place=place, stores=stores, breakers=road.breakers(place)),
+            origin=Origin(opsdb=opsdb, publisher=road.publisher(place, "archiver"), place=place),
             opsdb=opsdb,
             client=road.client(place),
             breakers=road.breakers(place),

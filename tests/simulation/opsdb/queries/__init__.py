@@ -1,6 +1,7 @@
 """What the services ask the ops-db, in memory: one module a service, one function a query."""
 
 from tests.simulation.opsdb.queries import (
+    archiver,
     bundler,
     copies,
     filing,
@@ -13,5 +14,5 @@ from tests.simulation.opsdb.queries import (
     verifier,
 )
 
-ALL = (bundler, copies, filing, hindsight, janitor, mover, packager, scanner, stager, verifier)
+ALL = (archiver, bundler, copies, filing, hindsight, janitor, mover, packager, scanner, stager, verifier)
 """Importing them registers their queries."""

@@ -236,7 +236,10 @@ def test_a_damaged_copy_waits_for_its_repair_or_for_a_person() -> None:
     told = waiting_for("physical_copy", {**row, "unrepairable_at": at(3)}, {})
     assert "For a person" in told.now
     assert (told.since, told.by) == (at(3), None)
-    assert told.remedy
+    assert "SOURCE" in told.remedy
+    archived = {**row, "unrepairable_at": at(3), "entity_id": "4711"}
+    told = waiting_for("physical_copy", archived, {"archive": True})
+    assert "chasqui scrub 4711 --now" in told.remedy
 
 
 def test_a_letter_and_a_hold_name_the_command_that_ends_them() -> None:

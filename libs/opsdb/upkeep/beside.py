@@ -13,7 +13,7 @@ from libs.opsdb.projection.reconciling import Conclusions, conclude
 from libs.opsdb.rebuild import LogStream, fold_on
 from libs.opsdb.upkeep.claim import Claim
 from libs.opsdb.upkeep.crew import Crew, Part, Workplace
-from libs.opsdb.upkeep.indexes import build, put_off
+from libs.opsdb.upkeep.indexes import PutOff, build, put_off
 from libs.opsdb.upkeep.logs import require_whole
 from libs.opsdb.upkeep.progress import Progress, Stage, Tell
 from libs.opsdb.writer import OpsDbWriter
@@ -42,7 +42,7 @@ class Beside:
         self._claim = claim
         self._streams = {stream.name: stream for stream in streams}
         self._tell = tell
-        self._put_off: list[str] = []
+        self._put_off = PutOff()
         self._drawing = Conclusions.LATER
         self._crew: Crew | None = None
         self.events = 0
@@ -102,8 +102,8 @@ class Beside:
             await conclude(own)
         self._drawing = Conclusions.AT_ONCE
         with unavailable_as_retriable():
-            await build(connection, self._put_off, self._tell)
-            self._put_off = []
+            await build(self._claim.dsn, self._claim.name, self._put_off, self._tell)
+            self._put_off = PutOff()
             await connection.execute(f"ANALYZE {', '.join(f'{schema}.{name}' for name in METADATA.tables)}")
 
     async def approach(self) -> None:

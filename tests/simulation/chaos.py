@@ -52,6 +52,9 @@ class Fault(StrEnum):
     SECOND_THOUGHTS = "second-thoughts"
     """Operators have dead letters handled again, drop them, and send events again, at any moment."""
 
+    ARCHIVE_ROT = "archive-rot"
+    """A package in an archive rots, while another archive has it whole; the server notices nothing."""
+
 
 class Mode(StrEnum):
     """Whether a history has a kind of fault."""
@@ -87,7 +90,7 @@ SMOOTH = Settings(dict.fromkeys(Fault, Mode.NEVER))
 PRESENCE = 0.45
 """The chance that a history has a kind of fault."""
 
-_ADDED = frozenset({Fault.SECOND_THOUGHTS})
+_ADDED = frozenset({Fault.SECOND_THOUGHTS, Fault.ARCHIVE_ROT})
 """They draw from chances of their own: histories without them are what they were before there were any."""
 
 _POINT_RATES: Mapping[Fault, tuple[float, float]] = {

@@ -38,6 +38,7 @@ class Ending:
         yield from self._in_hand()
         yield from self._unarchived()
         yield from self._uncleared()
+        yield from self._unmended()
 
     def cut_off(self) -> Iterator[str]:
         """Invariant 8: what a cut-off telescope has not done yet though it needs nobody for it."""
@@ -101,6 +102,13 @@ class Ending:
                 problem = json.loads(letter.headers.get("chasqui-dead-problem", "{}"))
                 body = letter.data.decode(errors="replace")
                 yield f"{problem.get('code')} {problem.get('reason')} {body}"
+
+    def _unmended(self) -> Iterator[str]:
+        """What rots in an archive is read there in time, and written anew from where it is whole."""
+        for location, key in sorted(self._truth.rotten):
+            content = self._world.archives[location].objects[key].content
+            if not isinstance(content, Tar) or not content.whole:
+                yield f"{key} is still damaged in {location}"
 
     def _uncleared(self) -> Iterator[str]:
         """What may go goes in the end: staging areas do not fill up."""

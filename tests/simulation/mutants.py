@@ -13,6 +13,8 @@ from contracts.base import NAMESPACE, Event
 from contracts.bundles import BundleSealed
 from contracts.envelope import Envelope
 from contracts.files import UnfiledFile
+from contracts.packages import PackageRecord
+from contracts.problems import Problem
 from libs.bus.attempts import Attempts
 from libs.bus.delivery import delivery_of
 from libs.bus.guard import Guard
@@ -185,6 +187,24 @@ async def _taken_away_before_it_is_sent(self: Decisions, letter: Letter) -> None
 _retry = Decisions.retry
 
 
+# 5: a fault at one place that condemns what is whole, and 8: a scrub that reads no bytes
+
+
+async def _never_answered(*_: Any) -> frozenset[UUID]:
+    return frozenset()
+
+
+async def _never_judged(*_: Any) -> None:
+    """Nothing that was told before is remembered."""
+
+
+async def _head_is_enough(store: Any, key: str, package: PackageRecord, **_: Any) -> Problem | None:
+    facts = await store.head(key)
+    if facts is not None and facts.size == package.size and facts.metadata["sha256"] == package.sha256:
+        return None
+    return Problem(code="archive_copy_missing", reason=f"{key} is another object", remedy="It is mended.")
+
+
 async def _explains_nothing(_self: Any, found: Sequence[UnfiledFile]) -> list[UnfiledFile]:
     return list(found)
 
@@ -303,6 +323,27 @@ MUTANTS = (
         settings=only(Fault.OPSDB_OUTAGES),
         within=100,
         first=15,
+    ),
+    Mutant(
+        "what comes again after it was cleared is condemned",
+        {
+            "libs.service.hindsight.Hindsight.answered": _never_answered,
+            "services.verifier.remembering.Memory.verdict_of": _never_judged,
+        },
+        finds="evidence",
+        settings=only(Fault.SECOND_THOUGHTS),
+        within=100,
+        peers=5,
+        first=57,
+    ),
+    Mutant(
+        "a scrub compares what the server says of an object",
+        {"libs.copies.archived.examine_object": _head_is_enough},
+        finds="something never comes to its end",
+        settings=only(Fault.ARCHIVE_ROT),
+        layout=Layout.TWO_ARCHIVES,
+        within=30,
+        peers=8,
     ),
     Mutant(
         "a letter is taken away before its message is sent again",

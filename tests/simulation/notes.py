@@ -46,7 +46,7 @@ class Notes:
         match step.kind:
             case "store":
                 self._stored(step.what)
-            case "file" | "rot":
+            case "file" | "rot" if step.what is not None:
                 self._seen(step)
             case "damaged":
                 self.damaged_on_the_way.add(str(step.facts[0]))

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from contracts.base import derived_id
 from tests.simulation.chaos import Fault
 from tests.simulation.sites import CENTRE, RELAY, TELESCOPE
+from tests.simulation.storage.archive import Archive
 from tests.simulation.storage.contents import Tar
 from tests.simulation.storage.disk import Mount
 from tests.simulation.story.truth import Truth
@@ -36,6 +37,9 @@ class Outages:
             if self.world.chaos.has(fault):
                 for _ in range(1 + int(self._chance.random() * 3)):
                     self._at_some_time(fault, happens)
+        if self.world.chaos.has(Fault.ARCHIVE_ROT) and len(self.world.archives) > 1:
+            for _ in range(3):
+                self._at_some_time(Fault.ARCHIVE_ROT, self._rot_archived)
         if self.world.chaos.has(Fault.SITE_CUTS) and self._chance.random() < 0.5:
             self.cut_to_the_end = True
             self._cut(self._site(), self._chance.random() * self._until, forever=True)
@@ -142,6 +146,32 @@ class Outages:
         disk.spoil(path, spoiled(disk.nodes[path].content, where, self._chance.random()))
         self._truth.damaged[disk.location, path] = self.world.loop.now
         self.world.tell("rot", disk.location, path, what=disk)
+
+    def _rot_archived(self, choice: float, _length: float) -> None:
+        """Of one of the copies of a package bytes change, if another archive has it whole."""
+        whole = [
+            (archive, key)
+            for archive in self.world.archives.values()
+            for key, found in archive.objects.items()
+            if isinstance(found.content, Tar)
+            and any(
+                self._same(found.content, other, key)
+                for other in self.world.archives.values()
+                if other is not archive
+            )
+        ]
+        if not whole:
+            return
+        archive, key = whole[int(choice * len(whole))]
+        where = f"{archive.location}:{key} at {self.world.loop.now:.6f}"
+        archive.spoil(key, spoiled(archive.objects[key].content, where, self._chance.random()))
+        self._truth.damaged[archive.location, key] = self.world.loop.now
+        self._truth.rotten.add((archive.location, key))
+        self.world.tell("rot", archive.location, key)
+
+    def _same(self, content: Tar, other: Archive, key: str) -> bool:
+        there = other.objects.get(key)
+        return there is not None and there.content == content
 
     def _clock(self, choice: float, length: float) -> None:
         site = self._pick(list(self.world.clocks), choice)

@@ -40,6 +40,7 @@ class Truth:
         filed: Paths whose filing was accepted.
         finished: Observations whose end was accepted.
         damaged: Where bytes at rest were changed by a fault, location and path or key; and when, seconds.
+        rotten: Locations and keys of archives where bytes were changed; another archive had them whole.
         poison: Streams and sequences of messages that nobody can read.
         jobs: Staging jobs that were asked for; true once released.
     """
@@ -48,6 +49,7 @@ class Truth:
     filed: set[str] = field(default_factory=set)
     finished: set[UUID] = field(default_factory=set)
     damaged: dict[tuple[str, str], float] = field(default_factory=dict)
+    rotten: set[tuple[str, str]] = field(default_factory=set)
     poison: set[tuple[str, int]] = field(default_factory=set)
     jobs: dict[UUID, bool] = field(default_factory=dict)
 

@@ -9,6 +9,7 @@ from tests.simulation.chaos import Fault, Settings
 from tests.simulation.history import play
 from tests.simulation.mutants import MUTANTS, Mutant, only
 from tests.simulation.seams import simulated
+from tests.simulation.sites import Layout
 
 HISTORIES = 30
 
@@ -69,6 +70,14 @@ def _played(mutant: Mutant, number: int) -> str | None:
 def test_a_disk_that_fails_while_the_janitor_looks_is_waited_for() -> None:
     with simulated():
         assert play("mutant:12", only(Fault.LOST_DISKS)).broken is None
+
+
+def test_what_rots_in_one_archive_is_mended_from_another() -> None:
+    tally = play_all(seeds_of("rot", 3), only(Fault.ARCHIVE_ROT), Layout.TWO_ARCHIVES)
+
+    assert tally.failed == {}
+    assert tally.faults[Fault.ARCHIVE_ROT]
+    assert tally.events["copy.repaired.v1"]
 
 
 def test_letters_are_retried_and_dropped_and_events_sent_again_at_any_moment() -> None:

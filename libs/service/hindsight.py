@@ -17,12 +17,11 @@ from uuid import UUID
 
 import asyncpg
 from nats.aio.client import Client
-from nats.errors import Error as NatsError
 
 from contracts.base import Event
 from contracts.subjects import events_stream
-from libs.bus.connection import unavailable
 from libs.bus.delivery import Delivery
+from libs.bus.extent import last_sequence
 from libs.errors import Postponed
 from libs.opsdb.connecting import FAULTS, is_away
 from libs.telemetry.logs import logger
@@ -135,7 +134,7 @@ class Hindsight:
         if self._in_step and delivery.attempt == 1:
             return
         connection = await self._connected()
-        end = await self._end()
+        end = await last_sequence(self._client, self._stream)
         deadline = time.monotonic() + APPLIED_WITHIN_S
         while (position := await connection.fetchval(_POSITION, self._stream)) < end:
             if self._stands_still(position):
@@ -156,9 +155,3 @@ class Hindsight:
         if self._moved is None or self._moved[0] != position:
             self._moved = (position, now)
         return now - self._moved[1] > STANDSTILL_S
-
-    async def _end(self) -> int:
-        try:
-            return (await self._client.jetstream(timeout=5).stream_info(self._stream)).state.last_seq
-        except (NatsError, OSError, TimeoutError) as error:
-            raise unavailable(str(self._client.connected_url), error) from error

@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote
 
-from nats.errors import Error as NatsError
 from pydantic import SecretStr
 
 from contracts.subjects import events_stream
 from libs.breakers.shared import Breakers
 from libs.bus.bus import Bus
-from libs.bus.connection import BusAddress, unavailable
+from libs.bus.connection import BusAddress
+from libs.bus.extent import last_sequence
 from libs.bus.leases import Lease, Leases
 from libs.bus.provision import Neighbour
 from libs.bus.subscription import Subscription
@@ -134,8 +134,8 @@ class Runtime:
         being made from the log, after a restore or a rebuild.
         """
         async with self.opsdb() as opsdb:
-            end = await patiently(self._end_of_log, what="the log")
             stream = events_stream(self.place.site)
+            end = await patiently(lambda: last_sequence(self.bus.client, stream), what="the log")
             await patiently(lambda: opsdb.wait_applied(stream, end), what="the ops-db to follow the log")
             yield opsdb
 
@@ -145,14 +145,8 @@ class Runtime:
         Raises:
             Retriable: ``bus_unavailable``, ``opsdb_unavailable``, ``projection_lags``.
         """
-        await opsdb.wait_applied(events_stream(self.place.site), await self._end_of_log())
-
-    async def _end_of_log(self) -> int:
-        client, stream = self.bus.client, events_stream(self.place.site)
-        try:
-            return (await client.jetstream(timeout=5).stream_info(stream)).state.last_seq
-        except (NatsError, OSError, TimeoutError) as error:
-            raise unavailable(str(client.connected_url), error) from error
+        stream = events_stream(self.place.site)
+        await opsdb.wait_applied(stream, await last_sequence(self.bus.client, stream))
 
     def hindsight(self) -> AbstractAsyncContextManager[Hindsight]:
         """What the site has said before; nothing is waited for on entering."""

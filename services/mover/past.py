@@ -7,17 +7,14 @@ from typing import Self
 from uuid import UUID
 
 from nats.aio.client import Client
-from nats.errors import Error as NatsError
 
 from contracts.subjects import events_stream
-from libs.bus.connection import unavailable
+from libs.bus.extent import last_sequence
 from libs.opsdb.reader import OpsDbReader
 from services.mover.queries import is_completed
 
 APPLIED_WITHIN_S = 1.0
 """Enough for a projection that keeps up; bytes are not held up by one that does not."""
-
-API_TIMEOUT_S = 5.0
 
 
 class Past:
@@ -52,17 +49,10 @@ class Past:
         Raises:
             Retriable: It cannot be told now: ``bus_unavailable``, ``opsdb_unavailable`` or ``projection_lags``.
         """
-        last = await self._last_sequence()
+        last = await last_sequence(self._client, self._stream)
         opsdb = await self._opsdb()
         await opsdb.wait_applied(self._stream, last, timeout=APPLIED_WITHIN_S)
         return await is_completed(opsdb, transfer)
-
-    async def _last_sequence(self) -> int:
-        try:
-            info = await self._client.jetstream(timeout=API_TIMEOUT_S).stream_info(self._stream)
-        except (NatsError, OSError, TimeoutError) as error:
-            raise unavailable(str(self._client.connected_url), error) from error
-        return int(info.state.last_seq)
 
     async def _opsdb(self) -> OpsDbReader:
         async with self._opening:

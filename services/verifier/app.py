@@ -49,7 +49,7 @@ async def compose(runtime: Runtime) -> AsyncIterator[None]:
             client=bus.client,
             publisher=bus.publisher,
             breakers=runtime.breakers(),
-            memory=Memory(runtime.opsdb, bus.jetstream, place.site),
+            memory=Memory(runtime.opsdb, bus.client, place.site),
             hindsight=hindsight,
         )
         subscribe(bus, handlers)

@@ -8,12 +8,11 @@ from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from uuid import UUID
 
-from nats.errors import Error as NatsError
-from nats.js import JetStreamContext
+from nats.aio.client import Client
 
 from contracts.subjects import events_stream
 from contracts.transfers import MovedPackage, TransferCompleted
-from libs.bus.connection import unavailable
+from libs.bus.extent import last_sequence
 from libs.copies.examining import Damaged, Intact, Verdict
 from libs.opsdb.reader import OpsDbReader
 from services.verifier.sayings import package_event
@@ -28,18 +27,18 @@ class Memory:
 
     Args:
         opsdb: Opens it.
-        jetstream: Of the site's server.
+        client: Connected to the site's server.
         site: The site.
     """
 
     def __init__(
         self,
         opsdb: Callable[[], AbstractAsyncContextManager[OpsDbReader]],
-        jetstream: JetStreamContext,
+        client: Client,
         site: str,
     ) -> None:
         self._opsdb = opsdb
-        self._jetstream = jetstream
+        self._client = client
         self._site = site
 
     async def verdict_of(self, transfer: TransferCompleted, moved: MovedPackage) -> Verdict | None:
@@ -53,10 +52,7 @@ class Memory:
             for verdict in (Intact(), Damaged((), None))
         }
         stream = events_stream(self._site)
-        try:
-            last = (await self._jetstream.stream_info(stream)).state.last_seq
-        except (NatsError, OSError, TimeoutError) as error:
-            raise unavailable(f"the stream {stream}", error) from error
+        last = await last_sequence(self._client, stream)
         async with self._opsdb() as opsdb:
             await opsdb.wait_applied(stream, last)
             found = await opsdb.fetchval(_TOLD, stream, list(told))

@@ -89,7 +89,7 @@ class DeadLetters:
             letter = standing
         else:
             await self._say(last_words, origin)
-            letter = replace(letter, position=await self._store(letter))
+            letter = await self._stored(letter)
         await self.announce(letter)
         return letter
 
@@ -130,7 +130,20 @@ class DeadLetters:
         except Permanent as error:
             log.exception("last_words_not_said", place=origin.place(), **error.problem.model_dump())
 
-    async def _store(self, letter: Letter) -> int:
+    async def _stored(self, letter: Letter) -> Letter:
+        """The letter as it stands now.
+
+        The server may take it for one that it had shortly before, and that was dropped or settled since: the message
+        was sent again by a replay, and given up again. Then this is a burial more, and not a repeat.
+        """
+        while True:
+            position, repeated = await self._store(letter)
+            if not repeated or await self._find(letter.handler, letter.id) is not None:
+                return replace(letter, position=position)
+            letter = replace(letter, burial=letter.burial + 1)
+
+    async def _store(self, letter: Letter) -> tuple[int, bool]:
+        """Where the letter is, and whether the server says that it had it before."""
         headers = letter.headers() | {"Nats-Msg-Id": f"{letter.id}:{letter.burial}"}
         subject = dead_letter(self._site, self._service, letter.handler, letter.id)
         stream = dead_stream(self._site)
@@ -139,7 +152,7 @@ class DeadLetters:
             if letter.burial > 1:
                 # Who had it sent again may have been killed before the letter of the last burial was taken away.
                 await self._js.purge_stream(stream, subject=subject, keep=1)
-        return stored.seq
+        return stored.seq, bool(stored.duplicate)
 
     async def _find(self, handler: str, identity: UUID) -> Letter | None:
         subject = dead_letter(self._site, self._service, handler, identity)

@@ -12,6 +12,7 @@ from contracts.observations import ObservationFinished, ObservationStarted
 from contracts.subjects import events_stream, replay_stream
 from libs.bus.bus import DeliveryOf
 from libs.bus.delivery import Delivery
+from libs.bus.letter_deciding import Decisions
 from libs.bus.letter_reading import read_letters
 from libs.bus.replaying import Again, Bound, Match, Sender, Span, chosen
 from libs.bus.subscription import Subscription
@@ -88,6 +89,30 @@ async def test_a_replay_is_handled_as_the_original_and_an_interrupted_run_sends_
     again_seen = sorted(seen[2:], key=lambda each: each.sequence)
     assert again_seen == [replace(each, replayed=True) for each in live]
     assert len(await road.events_of(road.telescope, ObservationFinished)) == 2
+
+
+async def test_what_is_given_up_again_soon_after_its_letter_was_dropped_has_a_letter_again(
+    road: Road,
+) -> None:
+    """The server remembers the letter that was there; the message must not be lost for that."""
+    client, site = road.client(road.telescope), road.telescope.site
+
+    async def handle(event: ObservationStarted) -> Sequence[Event]:
+        raise Permanent("broken", f"{event.instrument} is broken", "Mend it.")
+
+    async with listening(road, handle, LISTEN):
+        await road.publisher(road.telescope).publish([started()])
+        await road.wait_for(road.telescope, LetterBuried)
+        await road.eventually(lambda: none_waits(road), what="the burial")
+        for burial in (1, 2):
+            (letter,) = await read_letters(client, site)
+            assert letter.burial == burial
+            await Decisions(client, site, by="a tester").drop(letter, "it was taken again")
+            await sender(road, f"run-{burial}").send(await meant(road))
+            await road.eventually(lambda: none_waits(road), what="the next burial")
+    (letter,) = await read_letters(client, site)
+    assert letter.burial == 3
+    assert [event.burial for event in await road.events_of(road.telescope, LetterBuried)] == [1, 2, 3]
 
 
 async def test_a_dead_letter_that_a_replay_handles_well_is_settled(road: Road) -> None:

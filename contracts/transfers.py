@@ -42,7 +42,7 @@ class TransferStarted(Event):
 
 
 class TransferCompleted(Event):
-    """Every byte of the bundle was written at the other end; nothing is verified yet."""
+    """All of the bundle that could be moved was written at the other end; nothing is verified yet."""
 
     entity = "transfer"
     fact = "completed"

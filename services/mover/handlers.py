@@ -16,7 +16,7 @@ from libs.bus.bus import Bus, DeliveryOf
 from libs.bus.delivery import Delivery
 from libs.bus.publishing import EventPublisher
 from libs.bus.subscription import Subscription
-from libs.errors import Permanent, Retriable
+from libs.errors import Retriable
 from libs.service.hindsight import Hindsight
 from libs.service.service import Place
 from libs.service.telling import Board, telling
@@ -89,7 +89,8 @@ class MoverHandlers:
             # After a success the janitor clears both buffers: a late repeat finds nothing, and nothing is wrong.
             if await self._completed_before(trip.id):
                 return ()
-            raise Permanent(**verdict.problem.model_dump())
+            # Whoever receives the bundle finds out what is not there, and has that alone sent or built again.
+            log.warning("moved_in_part", bundle=str(event.bundle_id), **verdict.problem.model_dump())
         log.info("moved", bundle=str(event.bundle_id), bytes=event.size, seconds=verdict.seconds)
         return [trip.completed(verdict.seconds)]
 

@@ -60,7 +60,7 @@ class Trip:
         )
 
     def completed(self, seconds: float) -> TransferCompleted:
-        """Everything is at the other end."""
+        """All that can be moved is at the other end."""
         return TransferCompleted(
             transfer_id=self.id,
             bundle_id=self.bundle.bundle_id,
@@ -105,9 +105,10 @@ class Delayed:
 
 @dataclass(frozen=True, slots=True)
 class Lost:
-    """All that can be moved is there; the others need a person."""
+    """All that can be moved is there; the others would fail again."""
 
     problem: Problem
+    seconds: float
 
 
 def judge(report: TransferReport) -> Whole | Delayed | Lost:
@@ -117,7 +118,7 @@ def judge(report: TransferReport) -> Whole | Delayed | Lost:
     passing = [failed.problem for failed in report.failed if failed.recovery is Recovery.RETRY]
     if passing:
         return Delayed(_summed(passing, len(report.outcomes)))
-    return Lost(_summed([failed.problem for failed in report.failed], len(report.outcomes)))
+    return Lost(_summed([failed.problem for failed in report.failed], len(report.outcomes)), report.seconds)
 
 
 def _summed(problems: list[Problem], total: int) -> Problem:

@@ -10,16 +10,17 @@ from uuid import UUID
 import pytest
 
 from contracts.base import Event
-from contracts.bundles import BundledPackage, BundleSealed
+from contracts.bundles import BundledPackage, BundleReceived, BundleSealed
 from contracts.envelope import Envelope
+from contracts.packages import PackageCorrupted, PackageVerified
 from contracts.subjects import events_stream, progress_bucket
 from contracts.transfers import TransferCompleted, TransferFailed, TransferStarted
 from libs.bus.buckets import read_bucket
 from libs.bus.delivery import Delivery
-from libs.errors import Permanent, Retriable
+from libs.errors import Retriable
 from libs.service.service import Place
 from libs.storage.partials import tries_at
-from services.mover.handlers import MOVE, MoverHandlers
+from services.mover.handlers import MoverHandlers
 from tests.support.road import Road
 from tests.support.sealed import START, buffer_of, bundle_of, flip, large, seal_at_telescope
 from tests.support.victims import victim
@@ -68,73 +69,7 @@ async def move_directly(
     )
     envelope = Envelope.of(bundle, site=site, service="bundler", time=START)
     delivery = Delivery(envelope, events_stream(site), 1, 1)
-    try:
-        return await handlers.move(bundle, delivery)
-    except Permanent as lost:
-        # As the bus does before it buries the bundle.
-        await road.publisher(road.telescope, "mover").publish(
-            handlers.given_up(bundle, delivery, lost.problem)
-        )
-        raise
-
-
-async def test_a_late_repeat_moves_nothing_into_a_buffer_that_was_cleared(road: Road) -> None:
-    one = seal_at_telescope(road)
-    bundle = bundle_of(road.telescope.deployment, one)
-    site = road.telescope.site
-    async with road.running(road.telescope, "projector"), road.running(road.telescope, "mover"):
-        await road.publisher(road.telescope).publish([bundle])
-        await road.wait_for(road.telescope, TransferCompleted)
-        at_centre(road, one).unlink()
-        again = Envelope.of(bundle, site=site, service="bundler", time=START).headers()
-        del again["Nats-Msg-Id"]  # long after the stream would have known it as a repeat
-        js = road.client(road.telescope).jetstream()
-        await js.publish(bundle.subject(site), bundle.model_dump_json().encode(), headers=again)
-
-        async def all_settled() -> bool:
-            found = await js.consumer_info(events_stream(site), MOVE.durable(site))
-            return not found.num_pending and not found.num_ack_pending
-
-        await road.eventually(all_settled, what="the repeat")
-    assert not at_centre(road, one).exists()
-    assert len(await road.events_of(road.telescope, TransferCompleted)) == 1
-
-
-async def test_bytes_move_while_the_opsdb_cannot_tell_what_was_moved(road: Road) -> None:
-    one = seal_at_telescope(road)
-    bundle = bundle_of(road.telescope.deployment, one)
-
-    async def unknown(_: UUID) -> bool:
-        raise Retriable("opsdb_unavailable", "it is away", "It is tried again.")
-
-    [completed] = await move_directly(road, bundle, completed_before=unknown)
-    assert isinstance(completed, TransferCompleted)
-    assert same_bytes(road, one)
-
-
-async def test_a_bundle_of_several_arrives_whole(road: Road) -> None:
-    packages = [seal_at_telescope(road) for _ in range(3)]
-    bundle = bundle_of(road.telescope.deployment, *packages)
-    async with road.running(road.telescope, "projector", "mover"):
-        await road.publisher(road.telescope).publish([bundle])
-        [completed] = await road.wait_for(road.telescope, TransferCompleted)
-    [started] = await road.events_of(road.telescope, TransferStarted)
-    assert started.engine == "local"
-    assert started.transfer_id == completed.transfer_id
-    assert completed.location == f"{road.centre.site}-buffer"
-    assert [moved.package for moved in completed.packages] == [one.package for one in packages]
-    assert all(same_bytes(road, one) for one in packages)
-    assert all((buffer_of(road, road.telescope.site) / one.path).exists() for one in packages)
-
-
-async def test_what_is_there_is_not_copied_again(road: Road) -> None:
-    one = seal_at_telescope(road)
-    bundle = bundle_of(road.telescope.deployment, one)
-    first = await move_directly(road, bundle)
-    inode = at_centre(road, one).stat().st_ino
-    again = await move_directly(road, bundle)
-    assert at_centre(road, one).stat().st_ino == inode
-    assert [event.event_id("x") for event in first] == [event.event_id("x") for event in again]
+    return await handlers.move(bundle, delivery)
 
 
 async def test_a_repair_replaces_the_damaged_copy_once(road: Road) -> None:
@@ -152,19 +87,24 @@ async def test_a_repair_replaces_the_damaged_copy_once(road: Road) -> None:
     assert at_centre(road, one).stat().st_ino == inode
 
 
-async def test_a_lost_package_fails_its_bundle_but_not_the_others_bytes(road: Road) -> None:
+async def test_a_lost_package_holds_up_no_other_one_of_its_bundle(road: Road) -> None:
+    """What could be moved is verified; the lost one is asked for by whoever misses it."""
     there, gone = seal_at_telescope(road), seal_at_telescope(road)
     (buffer_of(road, road.telescope.site) / gone.path).unlink()
-    async with road.running(road.telescope, "projector", "mover"):
+    async with (
+        road.running(road.telescope, "projector", "mover"),
+        road.running(road.centre, "projector", "verifier"),
+    ):
         await road.publisher(road.telescope).publish([bundle_of(road.telescope.deployment, there, gone)])
-        [failed] = await road.wait_for(road.telescope, TransferFailed)
-        await road.eventually(lambda: road.letters(road.telescope), what="a dead letter")
-    assert failed.problem.code == "source_missing"
-    assert "1 of 2" in failed.problem.reason
+        [received] = await road.wait_for(road.centre, BundleReceived)
+    assert (received.verified, received.corrupted) == (1, 1)
     assert same_bytes(road, there)
-    [letter] = await road.letters(road.telescope)
-    assert "source_missing" in letter["chasqui-dead-problem"]
-    assert not await road.events_of(road.telescope, TransferCompleted)
+    [verified] = await road.events_of(road.centre, PackageVerified)
+    assert verified.package == there.package
+    [missed] = await road.events_of(road.centre, PackageCorrupted)
+    assert (missed.package, missed.origin_path) == (gone.package, gone.path)
+    assert not await road.events_of(road.telescope, TransferFailed)
+    assert not await road.letters(road.telescope)
 
 
 async def test_a_late_repeat_of_a_completed_transfer_is_no_failure(road: Road) -> None:
@@ -172,9 +112,10 @@ async def test_a_late_repeat_of_a_completed_transfer_is_no_failure(road: Road) -
     bundle = bundle_of(road.telescope.deployment, one)
     (buffer_of(road, road.telescope.site) / one.path).unlink()
     assert await move_directly(road, bundle, completed_before=always) == ()
-    with pytest.raises(Permanent):
-        await move_directly(road, bundle)
-    assert len(await road.events_of(road.telescope, TransferFailed)) == 1
+    [completed] = await move_directly(road, bundle)
+    assert isinstance(completed, TransferCompleted), (
+        "what was never moved is found to be missing by the verifier"
+    )
 
 
 async def test_the_composed_mover_asks_ops_db_before_it_gives_up(road: Road) -> None:

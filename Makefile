@@ -25,10 +25,10 @@ lint: $(VENV)/.dev ## Style, types and layers
 	$(BIN)/lint-imports
 
 unit: $(VENV)/.dev ## Tests that need no server
-	$(BIN)/pytest tests/unit -n 2 $(ARGS)
+	$(BIN)/pytest tests/unit -n 4 $(ARGS)
 
 integration: $(VENV)/.dev ## Tests of each part with real servers
-	$(BIN)/pytest tests/integration -n 4 $(ARGS)
+	$(BIN)/pytest tests/integration -n 5 $(ARGS)
 
 whole: $(VENV)/.dev ## e2e and faults-short side by side: most of both is waiting
 	$(BIN)/pytest tests/e2e tests/faults -n 3 --dist loadgroup $(ARGS)

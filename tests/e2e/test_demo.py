@@ -133,10 +133,19 @@ def test_never_over_something_else(tmp_path: Path) -> None:
     assert (other / "thesis.tex").read_text() == "years of work"
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL], ids=lambda n: n.name)
-@pytest.mark.parametrize("after_s", [1.0, 6.0])
+@pytest.mark.parametrize(
+    ("after_s", "number"),
+    [
+        (1.0, signal.SIGINT),
+        (1.0, signal.SIGKILL),
+        (6.0, signal.SIGINT),
+        (6.0, signal.SIGTERM),
+        (6.0, signal.SIGKILL),
+    ],
+    ids=str,
+)
 def test_an_interrupted_demo_leaves_nothing_running(
-    tmp_path: Path, number: signal.Signals, after_s: float
+    tmp_path: Path, after_s: float, number: signal.Signals
 ) -> None:
     work = tmp_path / "work"
     process = chasqui("demo", "--workdir", str(work), "--keep")

@@ -23,6 +23,7 @@ from tests.faults.length import is_long
 from tests.faults.system import System
 
 KIB, MIB = 1 << 10, 1 << 20
+SHORT_REST_S = 1.5
 NAMES = ("frame", "Aufnahme ö", "a b", "100%", "-dash", "näch\u0303t", "tab\tin", "back\\slash", "e" * 120)
 
 
@@ -46,7 +47,7 @@ class Pace:
 
 def usual_pace() -> Pace:
     """That of an instrument; in the short form, which plays beside other tests, one that leaves them some of the machine."""
-    return Pace() if is_long() else Pace(rest_s=1.5, most_open=4)
+    return Pace() if is_long() else Pace(rest_s=SHORT_REST_S, most_open=4)
 
 
 class Instrument:

@@ -17,7 +17,8 @@ from tests.faults.checks.world import Allowed, World
 from tests.faults.chronicle import Chronicle, closed, followed
 from tests.faults.deployment import ARCHIVES, CENTRE
 from tests.faults.ledger import Ledger
-from tests.faults.load import Pace, observing, usual_pace
+from tests.faults.length import is_long
+from tests.faults.load import SHORT_REST_S, Pace, observing, usual_pace
 from tests.faults.report import WIDTH, Logs, Report
 from tests.faults.scientist import studying
 from tests.faults.system import System
@@ -103,10 +104,12 @@ class Scene:
 @asynccontextmanager
 async def loaded(scene: Scene, pace: Pace | None = None) -> AsyncIterator[None]:
     """Let instruments observe and a scientist study while the block lasts."""
-    stage = scene.stage
+    stage, pace = scene.stage, pace or usual_pace()
+    if not is_long():
+        pace = replace(pace, rest_s=max(pace.rest_s, SHORT_REST_S))
     before = len(stage.ledger.files), len(stage.ledger.jobs)
     async with (
-        observing(stage.system, stage.ledger, stage.chronicle, scene.rng, pace or usual_pace()),
+        observing(stage.system, stage.ledger, stage.chronicle, scene.rng, pace),
         studying(stage.system, stage.ledger, stage.chronicle, scene.rng),
     ):
         yield

@@ -21,7 +21,7 @@ pytestmark = [
     pytest.mark.faults,
     pytest.mark.timeout(1800),
     pytest.mark.asyncio(loop_scope="session"),
-    pytest.mark.xdist_group("archive"),
+    pytest.mark.xdist_group("between"),
 ]
 
 

@@ -20,7 +20,7 @@ pytestmark = [
     pytest.mark.faults,
     pytest.mark.timeout(1800),
     pytest.mark.asyncio(loop_scope="session"),
-    pytest.mark.xdist_group("clock"),
+    pytest.mark.xdist_group("between"),
 ]
 
 HOUR_S = 3600

@@ -94,10 +94,6 @@ class Machine:
         """The instrument's folder."""
         return self.workdir.site("chile") / "source" / INSTRUMENT
 
-    def kill(self, service: str, site: str) -> None:
-        """kill -9 of a service's process as it was started."""
-        os.kill(self.started["services"][f"{service}@{site}"], signal.SIGKILL)
-
     async def observe(self, name: str, paths: Sequence[str]) -> UUID:
         """File files that are in the instrument's folder, and finish."""
         unit = await self.filing.start(

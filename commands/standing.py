@@ -19,7 +19,7 @@ from contracts.subjects import heartbeat_bucket
 from libs.bus.buckets import read_bucket
 from libs.bus.connection import connect
 from libs.errors import UserError
-from libs.service.service import Place
+from libs.service.service import Place, instance_name
 from libs.sites.credentials import Credentials
 from libs.sites.loading import load
 from libs.sites.models import Deployment
@@ -64,10 +64,12 @@ class Standing:
     async def until_ready(self, within_s: float = 60.0) -> tuple[str, ...]:
         """Wait until every service that was started says that it is alive.
 
+        A word of instances that were killed shortly before, with their supervisor, does not count.
+
         Returns:
             Those that do not within `within_s` seconds, as ``service@site``: see their logs.
         """
-        missing = {worker.name for worker in self.supervisor.workers}
+        missing = {worker.name: worker for worker in self.supervisor.workers}
         deadline = time.monotonic() + within_s
         async with AsyncExitStack() as stack:
             clients = {}
@@ -77,7 +79,9 @@ class Standing:
             while missing and time.monotonic() < deadline:
                 for site, client in clients.items():
                     alive = await read_bucket(client, heartbeat_bucket(site))
-                    missing -= {f"{facts.get('service')}@{site}" for facts in alive.values()}
+                    for worker in [one for one in missing.values() if one.task.place.site == site]:
+                        if instance_name(worker.task.service, worker.process.pid) in alive:
+                            del missing[worker.name]
                 await asyncio.sleep(0.1)
         return tuple(sorted(missing))
 

@@ -195,6 +195,6 @@ class Service:
         return tuple(one.redelivered_after(place.redelivery_s) for one in self.subscriptions)
 
 
-def instance_name(service: str) -> str:
-    """Names one running process of a service."""
-    return f"{service}.{socket.gethostname().replace('.', '-')}-{os.getpid()}"
+def instance_name(service: str, pid: int | None = None) -> str:
+    """Names one running process of a service on this machine; this process if none is given."""
+    return f"{service}.{socket.gethostname().replace('.', '-')}-{pid or os.getpid()}"

@@ -59,6 +59,7 @@ async def _files(store: S3Store) -> tuple[dict[tuple[UUID, str], list[Restored]]
     """Every file of every package in an archive, by observation and path."""
     files: dict[tuple[UUID, str], list[Restored]] = defaultdict(list)
     keys = {listed.key async for listed in store.list() if not listed.key.startswith(EVENT_LOG)}
+    keys |= await _unlisted(store, keys)
     packages = {key for key in keys if key.endswith(".tar")}
     sidecars = {key.removesuffix(".tar") + ".json" for key in packages}
     complaints = [f"{key} should not be there" for key in keys - packages - sidecars]
@@ -76,6 +77,12 @@ async def _files(store: S3Store) -> tuple[dict[tuple[UUID, str], list[Restored]]
         for path, restored in unpacked.items():
             files[UUID(key.split("/")[-2]), path].append(restored)
     return files, complaints
+
+
+async def _unlisted(store: S3Store, keys: set[str]) -> set[str]:
+    """Packages that are there, and that no listing shows: a full Swift may store an object and not list it ever."""
+    twins = {key.removesuffix(".json") + ".tar" for key in keys if key.endswith(".json")}
+    return {key for key in twins - keys if await store.head(key) is not None}
 
 
 async def _bytes(store: S3Store, key: str) -> bytes:

@@ -190,7 +190,9 @@ async def _before(work: Path, kept: Path) -> Before:
     return Before(work, last, dumps, archive, kept)
 
 
-@pytest.mark.parametrize("lost", [("chile",), SITES], ids=["chile", "both"])  # cologne: in test_runbook
+@pytest.mark.parametrize(
+    "lost", [SITES], ids=["both"]
+)  # one alone: in test_runbook and the histories of libs/eventlog
 async def test_a_lost_site_comes_back(before: Before, lost: tuple[str, ...]) -> None:
     work = before.work
     await asyncio.to_thread(before.brought_back)

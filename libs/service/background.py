@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from libs.ending import end
-from libs.errors import ChasquiError
+from libs.errors import ChasquiError, Retriable
 
 
 @asynccontextmanager
@@ -21,12 +21,38 @@ async def background(*work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
         ChasquiError: What the block raised on purpose, as it is: its reader looks for a code and a remedy.
     """
     told: ChasquiError | None = None
+    over = False
+
+    async def lasting(each: Coroutine[Any, Any, None]) -> None:
+        nonlocal over
+        try:
+            await each
+        except asyncio.CancelledError as error:
+            # A task group passes over a task that ends so, also if a time-out within it is what it was cancelled by.
+            if not over:
+                over = True
+                raise _cancelled_by_nobody() from error
+            raise
+        except BaseException:
+            over = True
+            raise
+
     async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(each) for each in work]
+        tasks = [group.create_task(lasting(each)) for each in work]
         try:
             yield
         except ChasquiError as error:
             told = error
+        finally:
+            over = True
         await end(*tasks)
     if told is not None:
         raise told
+
+
+def _cancelled_by_nobody() -> Retriable:
+    return Retriable(
+        "work_ended",
+        "work in the background ended by a cancellation that nobody asked for",
+        "Nothing: the service is started again by itself.",
+    )

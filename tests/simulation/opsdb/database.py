@@ -119,6 +119,7 @@ class SimulatedReader:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._promised: dict[str, int] = {}
 
     @classmethod
     @asynccontextmanager
@@ -137,6 +138,7 @@ class SimulatedReader:
     async def wait_applied(self, stream: str, sequence: int, timeout: float = 5.0) -> None:
         """As `OpsDbReader.wait_applied`."""
         if self._database.up and self._database.tables.position(stream) >= sequence:
+            self._promise(stream, sequence)
             return
         await self._asked(f"wait for {stream}:{sequence}")
         arrived = asyncio.get_running_loop().create_future()
@@ -149,10 +151,21 @@ class SimulatedReader:
             raise Retriable(
                 "projection_lags", f"{stream}:{sequence} was not applied in time", "Look at the projector."
             ) from None
+        self._promise(stream, sequence)
+
+    def _promise(self, stream: str, sequence: int) -> None:
+        self._promised[stream] = max(sequence, self._promised.get(stream, 0))
+
+    def _keep_promises(self) -> None:
+        """As `libs.opsdb.promises`: tables that a crash has set back are told, not read."""
+        for stream, sequence in self._promised.items():
+            if self._database.tables.position(stream) < sequence:
+                raise Retriable("opsdb_went_back", f"{stream}:{sequence} is gone again", "Nothing.")
 
     async def fetch(self, query: str, *arguments: object) -> list[Answered]:
         """As `OpsDbReader.fetch`."""
         await self._asked("query")
+        self._keep_promises()
         return self._database.answer(self._database.tables, query, arguments)
 
     async def fetchrow(self, query: str, *arguments: object) -> Answered | None:
@@ -169,6 +182,7 @@ class SimulatedReader:
     async def snapshot(self, stream: str) -> AsyncIterator[Snapshot]:
         """As `OpsDbReader.snapshot`."""
         await self._asked("snapshot")
+        self._keep_promises()
         tables = self._database.tables.snapshot()
         connection: Any = _View(self._database, tables)
         yield Snapshot(tables.position(stream), connection)

@@ -9,7 +9,7 @@ from contracts.registry import REGISTRY, UnreadableEvent
 from contracts.subjects import events_stream
 from contracts.transfers import MovedPackage, TransferCompleted
 from libs.bus.stored import StoredMessage
-from tests.simulation.storage.contents import Tar, sha256_of
+from tests.simulation.storage.contents import Content, Tar, sha256_of
 from tests.simulation.world import Step, World
 
 
@@ -38,6 +38,8 @@ class Notes:
         self._once: dict[tuple[str, object], object] = {}
         self._sealed: dict[str, Tar] = {}
         self._bad: set[tuple[str, str]] = set()
+        self._uploaded: dict[tuple[str, str], Content] = {}
+        self._rotten: set[tuple[str, str]] = set()
         self._ids: dict[tuple[str, Identity], str] = {}
 
     def take(self, step: Step) -> None:
@@ -48,6 +50,12 @@ class Notes:
                 self._stored(step.what)
             case "file" | "rot" if step.what is not None:
                 self._seen(step)
+            case "upload":
+                archive, key = step.what
+                self._uploaded[archive.location, key] = archive.objects[key].content
+                self._rotten.discard((archive.location, key))
+            case "rot":
+                self._rotten.add((str(step.facts[0]), str(step.facts[1])))
             case "damaged":
                 self.damaged_on_the_way.add(str(step.facts[0]))
             case _:
@@ -76,8 +84,11 @@ class Notes:
             self._bad.add((location, path))
 
     def prove(self, world: World, event: PackageArchived) -> None:
-        """An archive is said to have a package."""
+        """An archive is said to have a package: as it was when that was proven, if its bytes changed before it was said."""
+        there = event.location, event.key
         content = world.archives[event.location].objects[event.key].content
+        if there in self._rotten:
+            content = self._uploaded[there]
         if isinstance(content, Tar):
             self.proven.append((event.location, content))
 

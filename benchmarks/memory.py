@@ -7,7 +7,6 @@ Beside it, the same mark before the file is filed. Run as ``python -m benchmarks
 
 import argparse
 import asyncio
-from pathlib import Path
 
 import uvloop
 
@@ -15,6 +14,8 @@ from benchmarks.figures import Figure
 from benchmarks.observatory import Observatory, observatory
 from commands.demo.restoring import request_staging
 from libs.simulator.filler import write_filler
+from libs.storage.s3_settings import MIB
+from tests.support.memory import memory
 
 LIMIT_MIB = 200
 COPIES = 3
@@ -45,12 +46,9 @@ async def measure(mebibytes: int) -> list[Figure]:
 
 def peaks(sky: Observatory) -> dict[str, float]:
     """MiB by service: VmHWM of its process."""
-    found = {}
-    for worker in sky.stands.supervisor.workers:
-        status = Path(f"/proc/{worker.process.pid}/status").read_text()
-        kilobytes = next(line.split()[1] for line in status.splitlines() if line.startswith("VmHWM"))
-        found[worker.name] = int(kilobytes) / 1024
-    return found
+    return {
+        worker.name: memory("VmHWM", worker.process.pid) / MIB for worker in sky.stands.supervisor.workers
+    }
 
 
 def main() -> None:

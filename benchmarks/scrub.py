@@ -13,18 +13,18 @@ import time
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
-from uuid import uuid4
 
 import uvloop
 from pydantic import SecretStr
 
 from benchmarks.figures import Figure
-from contracts.packages import PackageRecord, Provenance
+from contracts.packages import PackageRecord
 from libs.copies.archived import examine_object
 from libs.embedded.s3 import EmbeddedS3
-from libs.packaging import PayloadFile, write_bag
 from libs.storage.s3 import S3Store
-from libs.storage.s3_settings import S3Settings
+from libs.storage.s3_settings import MIB, S3Settings
+from tests.support.memory import memory
+from tests.support.sparse import sparse_package
 
 LIMIT_MIB = 16
 """More than this above the mark of the small object is not flat: its buffers are full, too."""
@@ -39,39 +39,6 @@ class Reading:
     seconds: float
 
 
-def sealed(folder: Path, name: str, mebibytes: int) -> tuple[Path, PackageRecord]:
-    """A package of sparse files, which cost nothing to make."""
-    root = folder / name
-    root.mkdir()
-    files = []
-    for number in range(FILES):
-        path = root / f"{number}.raw"
-        with path.open("wb") as file:
-            file.truncate((mebibytes << 20) // FILES)
-        facts = path.stat()
-        files.append(PayloadFile(path.name, facts.st_size, facts.st_mtime_ns))
-    tar = folder / f"{name}.tar"
-    bag = write_bag(root, files, tar, name=name, info={"Bagging-Date": "2026-01-01"})
-    provenance = Provenance(
-        observatory="benchmark",
-        telescope="benchmark",
-        site="chile",
-        instrument="camera",
-        module="main",
-        executed_obs_unit_id=uuid4(),
-    )
-    record = PackageRecord(
-        package_id=uuid4(),
-        name=tar.name,
-        size=bag.size,
-        sha256=bag.sha256,
-        file_count=bag.file_count,
-        payload_bytes=bag.payload_bytes,
-        provenance=provenance,
-    )
-    return tar, record
-
-
 def child(settings: S3Settings, package: PackageRecord, answer: Connection) -> None:
     """Read one object in this process, and say what it took."""
 
@@ -82,15 +49,9 @@ def child(settings: S3Settings, package: PackageRecord, answer: Connection) -> N
             seconds = time.monotonic() - started
         if problem is not None:
             raise SystemExit(problem.reason)
-        return Reading(peak(), seconds)
+        return Reading(memory("VmHWM") / MIB, seconds)
 
     answer.send(uvloop.run(examine()))
-
-
-def peak() -> float:
-    """MiB: VmHWM of this process."""
-    status = Path("/proc/self/status").read_text()
-    return int(next(line.split()[1] for line in status.splitlines() if line.startswith("VmHWM"))) / 1024
 
 
 def read(settings: S3Settings, package: PackageRecord) -> Reading:
@@ -118,7 +79,7 @@ async def measure(folder: Path, mebibytes: int) -> Figure:
         async with S3Store(settings) as store:
             await store.ensure_bucket()
             for name, size in (("small", 64), ("large", mebibytes)):
-                tar, package = await asyncio.to_thread(sealed, folder, name, size)
+                tar, package = await asyncio.to_thread(sparse_package, folder, name, size * MIB, files=FILES)
                 await store.upload_file(tar, package.name, size=package.size, expected_sha256=package.sha256)
                 tar.unlink()
                 readings.append(await asyncio.to_thread(read, settings, package))

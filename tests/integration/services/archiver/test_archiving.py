@@ -3,7 +3,6 @@ import hashlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -26,6 +25,7 @@ from services.archiver.filling import Filler
 from services.archiver.handlers import ArchiverHandlers
 from services.archiver.repairing import Repairer
 from services.archiver.rotten import Rotten
+from tests.support.memory import memory
 from tests.support.road import Road
 from tests.support.sealed import START, buffer_of, large, seal_at_telescope, verified_at_centre
 from tests.support.victims import victim
@@ -60,13 +60,6 @@ def with_location(place: Place, name: str, location: object) -> Place:
     settings = place.settings.model_copy(update={"locations": {**place.settings.locations, name: location}})
     sites = {**place.deployment.sites, place.site: settings}
     return replace(place, deployment=place.deployment.model_copy(update={"sites": sites}))
-
-
-def peak_memory(pid: int | None) -> int:
-    """Most memory that a process ever held, bytes."""
-    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    [peak] = [line for line in lines if line.startswith("VmHWM")]
-    return int(peak.split()[1]) * 1024
 
 
 async def archive_directly(road: Road, place: Place, event: PackageVerified) -> PackageArchived:
@@ -295,5 +288,5 @@ async def test_two_large_packages_at_once_take_little_memory(road: Road) -> None
     async with road.running(road.centre, "projector"), victim(road, road.centre, "archiver") as process:
         await road.publisher(road.centre, "verifier").publish(events)
         await road.wait_for(road.centre, PackageArchived, count=2, within_s=60)
-        peak = await asyncio.to_thread(peak_memory, process.pid)
+        peak = await asyncio.to_thread(memory, "VmHWM", process.pid)
     assert peak < 200 * MIB

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import signal
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,6 +38,8 @@ class Task:
 
 def main(task: Task) -> None:
     """Run the service until it is told to stop; exit status 1 if it fails."""
+    # Nothing is in hand until the service looks for signals itself, and an import may swallow a KeyboardInterrupt.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     if task.supervisor is not None:
         os.setsid()  # Ctrl-C in the terminal is for the supervisor, which stops services in order
         die_with(task.supervisor)

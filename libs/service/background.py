@@ -37,15 +37,19 @@ async def background(*work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
             over = True
             raise
 
-    async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(lasting(each)) for each in work]
-        try:
-            yield
-        except ChasquiError as error:
-            told = error
-        finally:
-            over = True
-        await end(*tasks)
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(lasting(each)) for each in work]
+            try:
+                yield
+            except ChasquiError as error:
+                told = error
+            finally:
+                over = True
+            await end(*tasks)
+    finally:
+        for each in work:
+            each.close()  # one that was cancelled before its first step was never begun
     if told is not None:
         raise told
 

@@ -4,6 +4,7 @@ import asyncio
 import signal
 import socket
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -27,11 +28,18 @@ def without_postgres(place: Place) -> Place:
     return replace(place, deployment=place.deployment.model_copy(update={"sites": sites}))
 
 
+def waits(log: Path) -> bool:
+    return b"opsdb_unavailable" in log.read_bytes()
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 async def test_a_signal_ends_the_wait(road: Road, tmp_path: Path, number: signal.Signals) -> None:
-    async with process_of(road, without_postgres(road.telescope), "packager", tmp_path) as process:
-        await asyncio.sleep(3)
-        assert process.returncode is None, "it waits for PostgreSQL"
-        process.send_signal(number)
-        async with asyncio.timeout(5):
-            await process.wait()
+    log = tmp_path / "packager.log"
+    with log.open("wb") as stdout:
+        place = without_postgres(road.telescope)
+        async with process_of(road, place, "packager", tmp_path, stdout=stdout) as process:
+            await road.eventually(partial(waits, log), within_s=60)
+            assert process.returncode is None, "it waits for PostgreSQL"
+            process.send_signal(number)
+            async with asyncio.timeout(5):
+                await process.wait()

@@ -91,6 +91,25 @@ def stage(
 
 
 @app.command()
+def check(
+    job: Annotated[str, typer.Argument(help="The id of a completed staging job.")],
+    workdir: WorkdirOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Read staged data again: is every file as its instrument wrote it?
+
+    Every file is compared with the size, the time and the checksum that were taken at its first read. A file is
+    whole, damaged (other bytes, though its time says that nobody wrote to it), changed or missing. Nothing is
+    changed; files that are not whole can be brought back from the archive. The exit status is 1 if there are any.
+
+    chasqui check 0b56a7c2-5f0e-5bb5-a4a5-3d0e8c6f1a55 --json
+    """
+    from commands.check import check as run
+
+    perform(run(workdir_of(workdir), job, as_json=as_json))
+
+
+@app.command()
 def release(
     job: Annotated[str, typer.Argument(help="The id of the staging job.")],
     workdir: WorkdirOption = None,

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from contracts.staging import Selection
 from contracts.states import FileState, ObservationState, PackageState, WorkState
+from libs.copies.staged import PlacedFile
 from libs.opsdb.reader import OpsDbReader
 from services.stager.archives import ArchiveCopy
 from services.stager.resolving import Catalogue, KnownFile, KnownPackage, KnownUnit
@@ -40,9 +41,9 @@ SELECT raw_data_package_id AS package_id, file_count, payload_bytes FROM staging
 WHERE staging_job_id = $1 AND staged_at IS NOT NULL
 """
 
-_PAYLOAD = (
-    "SELECT path, size, mtime_ns FROM raw_data_file WHERE raw_data_package_id = $1 AND state = 'packaged'"
-)
+_PAYLOAD = """
+SELECT path, size, mtime_ns, sha256 FROM raw_data_file WHERE raw_data_package_id = $1 AND state = 'packaged'
+"""
 
 _EXPIRED = """
 SELECT id, location, folder FROM staging_job
@@ -67,15 +68,6 @@ class Expired:
     id: UUID
     location: str
     folder: str
-
-
-@dataclass(frozen=True, slots=True)
-class PlacedFile:
-    """A file as it must stand in a job's folder."""
-
-    path: str
-    size: int
-    mtime_ns: int
 
 
 async def is_over(opsdb: OpsDbReader, job_id: UUID) -> bool:

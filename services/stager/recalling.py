@@ -10,13 +10,13 @@ from pathlib import Path
 from libs.breakers import resources
 from libs.breakers.shared import Breakers
 from libs.bus.pulse import beat
+from libs.copies.staged import PlacedFile
 from libs.errors import ChasquiError, Retriable
 from libs.packaging import UnpackedBag, unpack_bag
 from libs.storage.disk import measure_space
 from libs.storage.s3 import S3Store
 from libs.telemetry.logs import logger
 from services.stager.archives import ArchiveCopy, Fault, another_may_help, verdict
-from services.stager.queries import PlacedFile
 from services.stager.resolving import Wanted
 
 log = logger("stager")
@@ -123,7 +123,8 @@ def require_room(root: Path, needed: int) -> None:
 def stands(folder: Path, files: Iterable[PlacedFile]) -> bool:
     """Whether every file is in its place, with its size and time; blocking.
 
-    For files that were proven when they were put there, so that a repeat need not fetch them again.
+    For files that were proven when they were put there, so that a repeat need not fetch them again: all are read before
+    the job is called complete.
     """
     return all(_stands(folder / file.path, file) for file in files)
 

@@ -15,9 +15,11 @@ from libs.breakers import resources
 from libs.breakers.shared import Breakers
 from libs.bus.publishing import EventPublisher
 from libs.bus.pulse import turn
+from libs.copies.staged import PlacedFile
 from libs.errors import Permanent
 from libs.opsdb.reader import OpsDbReader
 from libs.service.archives import archive_sites
+from libs.service.blocking import in_thread
 from libs.service.service import Place
 from libs.service.telling import telling
 from libs.storage.paths import resolve_inside
@@ -25,7 +27,8 @@ from libs.storage.s3 import S3Store
 from libs.storage.s3_upload import first_error
 from services.stager import queries
 from services.stager.archives import ArchiveCopy, in_order
-from services.stager.queries import PlacedFile, Staged
+from services.stager.proving import prove
+from services.stager.queries import Staged
 from services.stager.recalling import recall, require_room, stands
 from services.stager.resolving import Wanted, resolve
 from services.stager.tally import Tally
@@ -41,6 +44,14 @@ class _Job:
     event: StagingRequested
     destination: Path
     causation_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class _InPlace:
+    """A package that is there, and its files."""
+
+    staged: Staged
+    files: Sequence[PlacedFile]
 
 
 class Staging:
@@ -94,20 +105,23 @@ class Staging:
             missing = [one for one in wanted if one.package_id not in done]
             await asyncio.to_thread(require_room, root, sum(one.payload_bytes for one in missing))
             done |= await self._recalled(job, missing)
-        return completed(event, list(done.values()), self._now(), self._kept_for(event))
+            await self._prove(job, [file for one in done.values() for file in one.files])
+        staged = [one.staged for one in done.values()]
+        return completed(event, staged, self._now(), self._kept_for(event))
 
-    async def _standing(self, job: _Job, wanted: Sequence[Wanted]) -> dict[UUID, Staged]:
+    async def _standing(self, job: _Job, wanted: Sequence[Wanted]) -> dict[UUID, _InPlace]:
         """What an earlier attempt announced and is still there."""
         announced = await queries.staged(self._opsdb, job.event.job_id)
-        standing: dict[UUID, Staged] = {}
+        standing: dict[UUID, _InPlace] = {}
         for one in wanted:
             if (earlier := announced.get(one.package_id)) is not None:
                 files = chosen(await queries.payload(self._opsdb, one.package_id), one.paths)
-                if await asyncio.to_thread(stands, job.destination, files):
-                    standing[one.package_id] = earlier
+                known = len(files) == earlier.file_count
+                if known and await asyncio.to_thread(stands, job.destination, files):
+                    standing[one.package_id] = _InPlace(earlier, files)
         return standing
 
-    async def _recalled(self, job: _Job, missing: Sequence[Wanted]) -> dict[UUID, Staged]:
+    async def _recalled(self, job: _Job, missing: Sequence[Wanted]) -> dict[UUID, _InPlace]:
         facts = {
             "work": "staging",
             "job_id": job.event.job_id,
@@ -127,9 +141,21 @@ class Staging:
                     ]
             except BaseExceptionGroup as several:
                 raise first_error(several) from several
-        return {task.result().package_id: task.result() for task in tasks}
+        return {task.result().staged.package_id: task.result() for task in tasks}
 
-    async def _package(self, job: _Job, wanted: Wanted, copies: list[ArchiveCopy], tally: Tally) -> Staged:
+    async def _prove(self, job: _Job, files: Sequence[PlacedFile]) -> None:
+        facts = {
+            "work": "staging",
+            "job_id": job.event.job_id,
+            "total": sum(one.size for one in files),
+        }
+        key = f"stager.{job.event.job_id}"
+        async with telling(self._client, self._place.site, key, facts) as board:
+            await in_thread(
+                lambda stop: prove(job.destination, files, stop, lambda done: board.show(done=done))
+            )
+
+    async def _package(self, job: _Job, wanted: Wanted, copies: list[ArchiveCopy], tally: Tally) -> _InPlace:
         async with turn(self._room):
             bag = await recall(
                 wanted,
@@ -139,10 +165,12 @@ class Staging:
                 job.destination,
                 progress=tally.part(str(wanted.package_id)),
             )
-        files = [file for file in bag.bag.files if wanted.paths is None or file.path in wanted.paths]
+        files = chosen(
+            [PlacedFile(one.path, one.size, one.mtime_ns, one.sha256) for one in bag.bag.files], wanted.paths
+        )
         staged = Staged(wanted.package_id, len(files), sum(file.size for file in files))
         await self._publisher.publish([announced(job.event, staged)], causation_id=job.causation_id)
-        return staged
+        return _InPlace(staged, files)
 
     def _kept_for(self, event: StagingRequested) -> timedelta:
         if event.keep_for_s is not None:

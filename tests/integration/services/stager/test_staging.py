@@ -5,6 +5,7 @@ import hashlib
 import os
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
@@ -22,9 +23,10 @@ from contracts.staging import (
 from contracts.subjects import events_stream
 from libs.errors import Retriable
 from libs.opsdb.reader import OpsDbReader
+from libs.packaging import UnpackedBag
 from libs.storage.s3 import S3Store
 from libs.storage.s3_objects import ExistingObject
-from services.stager import handlers
+from services.stager import handlers, recalling
 from services.stager.expiring import Expiry
 from tests.support.archived import Package, sealed
 from tests.support.road import PATIENCE_S, Road
@@ -162,6 +164,28 @@ async def test_a_damaged_archive_object_is_never_staged(road: Road) -> None:
     assert not folder.exists()
 
 
+async def test_a_bit_that_the_disk_turns_while_a_job_is_done_is_mended(
+    road: Road, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = await sealed(road, {"a.fits": os.urandom(50_000), "b.fits": b"b"})
+    turned: list[Path] = []
+
+    async def recall(*args: Any, **kwargs: Any) -> UnpackedBag:
+        bag = await recalling.recall(*args, **kwargs)
+        if not turned:
+            turned.append(await asyncio.to_thread(_turn_a_bit, bag.destination))
+        return bag
+
+    monkeypatch.setattr("services.stager.staging.recall", recall)
+    async with road.running(road.centre, "projector", "stager"):
+        await package.archive()
+        folder = await ask(road, request(road, Selection(package_ids=(package.id,))))
+        await road.wait_for(road.centre, StagingCompleted)
+    assert turned
+    assert tree(folder) == expected(package)
+    assert len(await road.events_of(road.centre, PackageStaged)) == 1
+
+
 async def test_different_content_is_never_overwritten(road: Road) -> None:
     package = await sealed(road, {"a.fits": b"from the archive"})
     wanted = request(road, Selection(package_ids=(package.id,)))
@@ -252,6 +276,18 @@ async def test_what_a_failed_job_left_behind_goes(road: Road, monkeypatch: pytes
         await ask(road, wanted)
         await road.wait_for(road.centre, StagingFailed)
         await road.eventually(lambda: not left.parent.exists())
+
+
+def _turn_a_bit(folder: Path) -> Path:
+    """In the largest file; it looks as before from outside."""
+    path = max((one for one in folder.rglob("*") if one.is_file()), key=lambda one: one.stat().st_size)
+    before = path.stat()
+    with path.open("r+b") as file:
+        first = file.read(1)
+        file.seek(0)
+        file.write(bytes([first[0] ^ 1]))
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    return path
 
 
 def _sha256(path: Path) -> str:

@@ -1,3 +1,4 @@
+import hashlib
 import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -7,10 +8,11 @@ import pytest
 
 from contracts.problems import Problem
 from contracts.staging import ReleaseReason, Selection, StagingRequested
+from libs.copies.staged import PlacedFile
 from libs.errors import Permanent, Retriable
 from services.stager.expiring import released
 from services.stager.handlers import LAST_ATTEMPT, STAGE, given_up
-from services.stager.queries import Expired, PlacedFile, Staged
+from services.stager.queries import Expired, Staged
 from services.stager.recalling import require_room, stands
 from services.stager.staging import announced, chosen, completed, own_folder
 
@@ -27,6 +29,10 @@ def request(folder: str = f"staging/{JOB}") -> StagingRequested:
         location="processing",
         folder=folder,
     )
+
+
+def placed(path: str, size: int, mtime_ns: int) -> PlacedFile:
+    return PlacedFile(path, size, mtime_ns, hashlib.sha256(b"data").hexdigest())
 
 
 def test_a_job_has_one_folder_only() -> None:
@@ -64,7 +70,7 @@ def test_an_expired_job_is_released_once_however_often_it_is_found() -> None:
 
 
 def test_only_what_was_asked_for_is_chosen() -> None:
-    files = [PlacedFile("a", 1, 1), PlacedFile("b", 1, 1)]
+    files = [placed("a", 1, 1), placed("b", 1, 1)]
     assert chosen(files, None) == files
     assert chosen(files, frozenset({"b"})) == files[1:]
 
@@ -74,14 +80,14 @@ def test_files_stand_with_size_and_time(tmp_path: Path) -> None:
     place.parent.mkdir()
     place.write_bytes(b"data")
     os.utime(place, ns=(5, 5))
-    assert stands(tmp_path, [PlacedFile("camera/a", 4, 5)])
-    assert not stands(tmp_path, [PlacedFile("camera/a", 4, 6)])
-    assert not stands(tmp_path, [PlacedFile("camera/a", 5, 5)])
-    assert not stands(tmp_path, [PlacedFile("camera/a", 4, 5), PlacedFile("camera/b", 4, 5)])
-    assert not stands(tmp_path, [PlacedFile("camera/a/b", 4, 5)])
+    assert stands(tmp_path, [placed("camera/a", 4, 5)])
+    assert not stands(tmp_path, [placed("camera/a", 4, 6)])
+    assert not stands(tmp_path, [placed("camera/a", 5, 5)])
+    assert not stands(tmp_path, [placed("camera/a", 4, 5), placed("camera/b", 4, 5)])
+    assert not stands(tmp_path, [placed("camera/a/b", 4, 5)])
     place.rename(place.with_name("b"))
     place.symlink_to("b")
-    assert not stands(tmp_path, [PlacedFile("camera/a", 4, 5)])
+    assert not stands(tmp_path, [placed("camera/a", 4, 5)])
 
 
 def test_a_job_that_does_not_fit_is_not_begun(tmp_path: Path) -> None:

@@ -1,0 +1,63 @@
+import hashlib
+import os
+import threading
+from pathlib import Path
+
+import pytest
+
+from libs.copies.staged import PlacedFile
+from libs.errors import Retriable
+from services.stager.proving import prove
+
+DATA = b"as the instrument wrote it"
+TIME_NS = 1_700_000_000_123_456_789
+
+
+def placed(folder: Path, path: str, data: bytes = DATA, mtime_ns: int = TIME_NS) -> PlacedFile:
+    place = folder / path
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.write_bytes(data)
+    os.utime(place, ns=(mtime_ns, mtime_ns))
+    return PlacedFile(path, len(DATA), TIME_NS, hashlib.sha256(DATA).hexdigest())
+
+
+def proven(folder: Path, *files: PlacedFile) -> list[int]:
+    heard: list[int] = []
+    prove(folder, files, threading.Event(), heard.append)
+    return heard
+
+
+def test_what_stands_is_left_alone_and_counted(tmp_path: Path) -> None:
+    files = [placed(tmp_path, "camera/a"), placed(tmp_path, "camera/b")]
+    assert proven(tmp_path, *files) == [len(DATA), 2 * len(DATA)]
+    assert (tmp_path / "camera/a").read_bytes() == DATA
+
+
+def test_what_the_disk_damaged_is_taken_away_and_told(tmp_path: Path) -> None:
+    files = [placed(tmp_path, "camera/a"), placed(tmp_path, "camera/b", DATA.swapcase())]
+    with pytest.raises(Retriable, match="staged_copy_damaged") as told:
+        proven(tmp_path, *files)
+    assert "'camera/b' (damaged)" in told.value.problem.reason
+    assert [path.name for path in (tmp_path / "camera").iterdir()] == ["a"]
+
+
+def test_what_somebody_changed_is_told_and_stays(tmp_path: Path) -> None:
+    changed = placed(tmp_path, "a", b"a result of mine", TIME_NS + 1)
+    with pytest.raises(Retriable, match=r"'a' \(changed\)"):
+        proven(tmp_path, changed)
+    assert (tmp_path / "a").read_bytes() == b"a result of mine"
+
+
+def test_what_is_gone_is_told(tmp_path: Path) -> None:
+    gone = placed(tmp_path, "a")
+    (tmp_path / "a").unlink()
+    with pytest.raises(Retriable, match=r"'a' \(missing\)"):
+        proven(tmp_path, gone)
+
+
+def test_a_proof_that_is_told_to_stop_stops_and_takes_nothing_away(tmp_path: Path) -> None:
+    stop, damaged = threading.Event(), placed(tmp_path, "a", DATA.swapcase())
+    stop.set()
+    with pytest.raises(Retriable, match="cancelled"):
+        prove(tmp_path, [damaged], stop, lambda _: None)
+    assert (tmp_path / "a").exists()

@@ -4,16 +4,15 @@ import asyncio
 import json
 import os
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
 import asyncpg
 
 from libs.embedded.servers import EmbeddedServers, NatsPlan
 from libs.opsdb.migrating import migrate
+from tests.support.quick import quick_folder
 
 VARIABLE = "CHASQUI_TEST_SERVERS"
 TEMPLATE = "chasqui_template"
@@ -69,7 +68,7 @@ def started() -> Iterator[TestServers]:
 
 @contextmanager
 def _embedded() -> Iterator[TestServers]:
-    folder = Path(tempfile.mkdtemp(prefix="chasqui-tests-"))
+    folder = quick_folder()
     settings = {"fsync": "off", "max_connections": "300"}
     servers = EmbeddedServers(folder, nats=[NatsPlan("tests")], postgres=settings, s3=True)
     with asyncio.Runner() as runner:

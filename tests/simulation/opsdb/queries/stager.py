@@ -75,7 +75,7 @@ def payload(tables: Tables, package_id: UUID) -> Found:
         for file in common.files(tables)
         if file["raw_data_package_id"] == package_id and file["state"] == FileState.PACKAGED
     ]
-    return pick(found, "path", "size", "mtime_ns")
+    return pick(found, "path", "size", "mtime_ns", "sha256")
 
 
 @answers(queries._EXPIRED)

@@ -26,6 +26,7 @@ from libs.bus.leases import Leases
 from libs.bus.stored import StoredMessage
 from libs.embedded.nats import EmbeddedNats
 from libs.embedded.postgres import EmbeddedPostgres
+from libs.groups import TaskGroup
 from libs.opsdb.collecting import sparing_the_collector
 from libs.opsdb.migrating import migrate
 from libs.opsdb.models import METADATA
@@ -68,7 +69,7 @@ async def publish(nc: Client, happenings: Sequence[Happening]) -> None:
         finally:
             window.release()
 
-    async with asyncio.TaskGroup() as tasks:
+    async with TaskGroup() as tasks:
         for happening in happenings:
             await window.acquire()
             tasks.create_task(store(happening))

@@ -18,6 +18,7 @@ from contracts.subjects import events_stream
 from libs.bus.connection import unavailable
 from libs.bus.pulse import beat
 from libs.errors import Permanent, Retriable
+from libs.groups import TaskGroup
 from libs.telemetry.tracing import current_traceparent
 
 ACK_TIMEOUT_S = 5.0
@@ -77,7 +78,7 @@ class EventPublisher:
         if not events:
             return 0
         *parts, last = [self._message(event, causation_id, time) for event in events]
-        async with asyncio.TaskGroup() as group:
+        async with TaskGroup() as group:
             for message in parts:
                 group.create_task(self._store(*message))
         return await self._store(*last)

@@ -7,6 +7,10 @@ from typing import Any
 
 from libs.ending import end
 from libs.errors import ChasquiError, Retriable
+from libs.groups import TaskGroup
+
+WORK_ENDED = "work_ended"
+"""The code of a failure that ought not to be: see `libs.groups` for how one came about."""
 
 
 @asynccontextmanager
@@ -38,7 +42,7 @@ async def background(*work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
             raise
 
     try:
-        async with asyncio.TaskGroup() as group:
+        async with TaskGroup() as group:
             tasks = [group.create_task(lasting(each)) for each in work]
             try:
                 yield
@@ -56,7 +60,7 @@ async def background(*work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
 
 def _cancelled_by_nobody() -> Retriable:
     return Retriable(
-        "work_ended",
+        WORK_ENDED,
         "work in the background ended by a cancellation that nobody asked for",
         "Nothing: the service is started again by itself.",
     )

@@ -23,6 +23,7 @@ from botocore.exceptions import ClientError
 
 from libs.bus import fencing
 from libs.errors import ChasquiError, Permanent
+from libs.groups import TaskGroup
 from libs.storage.s3_errors import error_code, is_missing, is_precondition
 from libs.storage.s3_job import UploadJob
 from libs.storage.s3_objects import ExistingObject, Uploaded, UploadOutcome
@@ -150,7 +151,7 @@ async def _pump(
         free.put_nowait(bytearray(job.plan.part_size))
     sent: list[asyncio.Task[CompletedPartTypeDef]] = []
     try:
-        async with asyncio.TaskGroup() as group:
+        async with TaskGroup() as group:
             for index in range(job.plan.count):
                 buffer = await free.get()
                 fencing.check()

@@ -19,6 +19,7 @@ from typing import TypeVar
 from libs.bus.pulse import turn
 from libs.ending import end
 from libs.errors import ChasquiError, Permanent, Retriable, UserError
+from libs.groups import TaskGroup
 from libs.storage.files import full_or
 from libs.transfer.copying import Pace
 from libs.transfer.engine import (
@@ -116,7 +117,7 @@ class _Run:
     async def all(self, items: Sequence[TransferItem]) -> list[Outcome]:
         """Copy every item; a cancelled task stops its threads within a block."""
         try:
-            async with asyncio.TaskGroup() as group:
+            async with TaskGroup() as group:
                 tasks = [group.create_task(self._one(item)) for item in items]
         finally:
             self._gone.set()

@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from contracts.copies import CopyRef
 from libs.errors import Retriable
+from libs.groups import TaskGroup
 from libs.opsdb.reader import OpsDbReader
 from libs.service.blocking import in_thread
 from libs.sites.models import Deployment
@@ -86,7 +87,7 @@ class Actor:
         """
         room = asyncio.Semaphore(AT_ONCE)
         try:
-            async with asyncio.TaskGroup() as group:
+            async with TaskGroup() as group:
                 tasks = [
                     group.create_task(self._delete(room, grounds[location], package, chunk))
                     for location, several in by_location(candidates)

@@ -8,6 +8,7 @@ from datetime import datetime
 from uuid import UUID
 
 from contracts.problems import Problem
+from libs.groups import TaskGroup
 from libs.sites.models import DiskLocation
 from libs.sites.retention import Retention
 from libs.storage.disk import Space
@@ -176,7 +177,7 @@ class Forecaster:
             async with room:
                 asked[package.id] = package if asker is None else await asker.ask(package)
 
-        async with asyncio.TaskGroup() as group:
+        async with TaskGroup() as group:
             for package in packages:
                 group.create_task(ask(package))
 

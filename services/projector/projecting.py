@@ -18,6 +18,7 @@ from libs.bus.leases import Lease
 from libs.bus.reading import read_batches
 from libs.bus.stored import StoredMessage
 from libs.errors import Retriable
+from libs.groups import TaskGroup
 from libs.opsdb.decoding import Decoded, decode
 from libs.opsdb.halving import apply_all
 from libs.opsdb.projection.applying import Applied, Batch, Happening, Position
@@ -157,7 +158,7 @@ class Projector:
         self.progress.positions = dict(positions)
         self.progress.activity = Activity.PROJECTING
         runs: asyncio.Queue[_Run] = asyncio.Queue(maxsize=_DECODED_AHEAD)
-        async with asyncio.TaskGroup() as tasks:
+        async with TaskGroup() as tasks:
             for stream in self._streams:
                 tasks.create_task(self._read(stream, positions.get(stream.name, 0) + 1, runs))
             tasks.create_task(self._write(writer, runs))

@@ -17,6 +17,7 @@ from libs.bus.publishing import EventPublisher
 from libs.bus.pulse import turn
 from libs.copies.staged import PlacedFile
 from libs.errors import Permanent
+from libs.groups import TaskGroup
 from libs.opsdb.reader import OpsDbReader
 from libs.service.archives import archive_sites
 from libs.service.blocking import in_thread
@@ -134,7 +135,7 @@ class Staging:
         async with telling(self._client, self._place.site, key, facts) as board:
             tally = Tally(board)
             try:
-                async with asyncio.TaskGroup() as group:
+                async with TaskGroup() as group:
                     tasks = [
                         group.create_task(self._package(job, one, copies.get(one.package_id, []), tally))
                         for one in missing

@@ -10,6 +10,7 @@ from contracts.transfers import MovedPackage, TransferCompleted
 from libs.bus.pulse import turn
 from libs.copies.examining import Verdict, examine
 from libs.errors import Retriable
+from libs.groups import TaskGroup
 from libs.service.blocking import in_thread
 from libs.service.telling import Board
 
@@ -97,7 +98,7 @@ class _Sweep:
 
     async def all(self, packages: list[MovedPackage]) -> None:
         waiting = iter(packages)
-        async with asyncio.TaskGroup() as group:
+        async with TaskGroup() as group:
             for _ in range(AT_ONCE):
                 group.create_task(self._some(waiting))
 

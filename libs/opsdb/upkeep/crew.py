@@ -18,6 +18,7 @@ from typing import Any
 from libs import errors
 from libs.bus.connection import BusAddress
 from libs.errors import ChasquiError, Permanent
+from libs.groups import TaskGroup
 from libs.opsdb.rebuild import LogStream, OnEvents
 
 HANDS = max(2, min(4, (os.cpu_count() or 1) + 1))
@@ -80,7 +81,7 @@ class Crew:
         """
         work = _Work(parts, on_events)
         try:
-            async with asyncio.TaskGroup() as tasks:
+            async with TaskGroup() as tasks:
                 for hand in self._hands[: len(parts)]:
                     tasks.create_task(work.lend(hand))
         except ExceptionGroup as group:

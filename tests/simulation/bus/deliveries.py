@@ -29,6 +29,7 @@ from libs.bus.subscription import Subscription
 from libs.bus.verdicts import GivingUp, Verdicts, nothing_said
 from libs.bus.verdicts import Settled as SettledBefore
 from libs.errors import ChasquiError, Retriable
+from libs.service.background import WORK_ENDED
 from tests.simulation.bus.client import SimulatedClient
 from tests.simulation.bus.consumers import Consumer, Settled
 from tests.simulation.chaos import Fault
@@ -183,10 +184,12 @@ def _takes_delivery(handler: Handler) -> bool:
 
 
 def unplanned(error: BaseException) -> bool:
-    """Whether nobody raised it on purpose."""
+    """Whether nobody raised it on purpose; a cancellation that nobody asked for is no purpose."""
     if isinstance(error, BaseExceptionGroup):
         return any(map(unplanned, error.exceptions))
-    return not isinstance(error, ChasquiError | Overtaken)
+    if isinstance(error, ChasquiError):
+        return error.problem.code == WORK_ENDED
+    return not isinstance(error, Overtaken)
 
 
 class SimulatedPauses(PauseWatch):

@@ -11,6 +11,7 @@ import pytest
 from contracts.subjects import events_stream
 from libs.ending import end
 from libs.errors import ChasquiError, Retriable, UserError
+from libs.groups import TaskGroup
 from libs.opsdb.migrating import downgrade, newest_revision
 from libs.opsdb.projection.applying import Happening
 from libs.opsdb.reader import OpsDbReader
@@ -199,7 +200,7 @@ async def test_readers_and_projector_go_on_over_exchanges(road: Road) -> None:
         await applied(place, await publish(road, happenings[:50]))
         tables = {await tables_of(road, place)}
         exchanges = 0
-        async with readers.at_work() as reading, asyncio.TaskGroup() as tasks:
+        async with readers.at_work() as reading, TaskGroup() as tasks:
             pouring = tasks.create_task(pour(road, readers, happenings[50:]))
             while exchanges < 3 or not pouring.done():
                 await replaced(place)

@@ -40,7 +40,7 @@ e2e: $(VENV)/.dev ## The whole road in processes of its own
 	$(BIN)/pytest tests/e2e -n 2 --dist loadgroup $(ARGS)
 
 faults: $(VENV)/.dev ## Whatever can go wrong, done to a whole deployment under load; half an hour
-	CHASQUI_FAULTS=long $(BIN)/pytest tests/faults -n 2 --dist loadgroup $(ARGS)
+	CHASQUI_FAULTS=long $(BIN)/pytest tests/faults tests/e2e -m "faults or long" -n 2 --dist loadgroup $(ARGS)
 
 faults-short: $(VENV)/.dev ## A few minutes of the same
 	$(BIN)/pytest tests/faults -n 2 --dist loadgroup $(ARGS)

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import structlog
 
+from tests.faults.length import is_long
 from tests.support import servers as run_servers
 from tests.support.road import Road, laid
 from tests.support.servers import TestServers
@@ -34,6 +35,17 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     wanted = any(SERVERLESS.isdisjoint(Path(each.split("::")[0]).parts) for each in config.args)
     if controls and wanted and not config.option.collectonly:
         _RUN.enter_context(run_servers.started())
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """What is for the long form alone is left out of the short one, unless somebody names its file."""
+    if is_long():
+        return
+    named = {Path(word.split("::")[0]).name for word in config.args}
+    left_out = [item for item in items if item.get_closest_marker("long") and item.path.name not in named]
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in left_out]
 
 
 @pytest.hookimpl(trylast=True)

@@ -97,10 +97,23 @@ class S3Store(S3Bucket):
         with translated(self.settings, "abort unfinished uploads"):
             return await abort_stale(self._client, self.settings.bucket, older_than)
 
-    async def put_json(self, key: str, document: object) -> ObjectFacts:
-        """Write a small document, canonical (sorted keys, UTF-8), replacing an earlier one."""
+    async def put_json(
+        self, key: str, document: object, *, existing: ExistingObject = ExistingObject.REPLACE
+    ) -> ObjectFacts:
+        """Write a small document, canonical (sorted keys, UTF-8), replacing an earlier one.
+
+        Args:
+            key: Its key.
+            document: What it says.
+            existing: KEEP leaves one alone that declares the same bytes; REPLACE writes it anew, too.
+        """
         data = json.dumps(document, sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode()
-        await self.put_bytes(key, data, existing=ExistingObject.REPLACE, content_type="application/json")
+        try:
+            await self.put_bytes(key, data, existing=existing, content_type="application/json")
+        except Permanent as error:
+            if error.problem.code != "object_differs":
+                raise
+            await self.put_bytes(key, data, existing=ExistingObject.REPLACE, content_type="application/json")
         facts = await self.head(key)
         if facts is None:
             raise Retriable(

@@ -63,7 +63,7 @@ async def archive(
     """
     package, key = arrival.package, package_key(target.settings.prefix, arrival.package)
     uploaded = await _upload(arrival, target, root=root, existing=ExistingObject.KEEP, progress=progress)
-    await put_sidecar(target, package, key, created=created)
+    await put_sidecar(target, package, key, created=created, existing=ExistingObject.KEEP)
     proof = await _prove(target, package, uploaded)
     if proof.verdict is not Verdict.PROVEN:
         log.warning("archived_again", package=package.name, archive=target.location, reason=proof.found)
@@ -74,7 +74,14 @@ async def archive(
     return _archived(arrival, target, key, proof)
 
 
-async def put_sidecar(target: Archive, package: PackageRecord, key: str, *, created: datetime) -> None:
+async def put_sidecar(
+    target: Archive,
+    package: PackageRecord,
+    key: str,
+    *,
+    created: datetime,
+    existing: ExistingObject = ExistingObject.REPLACE,
+) -> None:
     """Write the document beside a package; the same ones give the same document.
 
     Args:
@@ -82,11 +89,12 @@ async def put_sidecar(target: Archive, package: PackageRecord, key: str, *, crea
         package: The package.
         key: Its own.
         created: When it was found fit for the archive.
+        existing: Whether one that declares the same is written anew.
     """
     fencing.check()  # of two, the one that was paused writes last: with other code, another document
     url = access_url(target.settings.endpoint, target.settings.bucket, key)
     document = sidecar(package, access_url=url, created=created)
-    await target.store.put_json(sidecar_key(key), document.model_dump(mode="json"))
+    await target.store.put_json(sidecar_key(key), document.model_dump(mode="json"), existing=existing)
 
 
 async def _upload(

@@ -31,15 +31,6 @@ def pytest_configure() -> None:
     os.environ.setdefault(SEED, str(secrets.randbelow(2**32)))
 
 
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """The short form does not try the checks themselves; the long form does, and whoever names them."""
-    named = any("test_witness" in word for word in config.args)
-    left_out = [item for item in items if not is_long() and not named and "test_witness" in item.nodeid]
-    if left_out:
-        config.hook.pytest_deselected(items=left_out)
-        items[:] = [item for item in items if item not in left_out]
-
-
 def pytest_report_header() -> str:
     """Name the seed before anything happens."""
     return f"faults: {SEED}={os.environ[SEED]} {LENGTH}={os.environ.get(LENGTH, 'short')}"

@@ -12,6 +12,7 @@ from tests.faults.doing.planting import plant, stop_and_hear, stop_and_kill, sto
 from tests.faults.scenario import Scene, check
 
 pytestmark = [
+    pytest.mark.long,
     pytest.mark.faults,
     pytest.mark.timeout(1800),
     pytest.mark.asyncio(loop_scope="session"),

@@ -136,12 +136,15 @@ class SimulatedStore:
         """As `S3Store.abort_stale`: an upload is one step here, and leaves nothing."""
         return ()
 
-    async def put_json(self, key: str, document: object) -> ObjectFacts:
+    async def put_json(
+        self, key: str, document: object, *, existing: ExistingObject = ExistingObject.REPLACE
+    ) -> ObjectFacts:
         """As `S3Store.put_json`."""
         await self._asked(f"write {key}")
         content = Written(json.dumps(document, sort_keys=True))
-        now = world().wall_clock(self._archive.site)
-        self._archive.put(key, content, len(content.name), {SHA256_KEY: sha256_of(content)}, now)
+        now, there = world().wall_clock(self._archive.site), self._facts(key)
+        if existing is ExistingObject.REPLACE or there is None or there.sha256 != sha256_of(content):
+            self._archive.put(key, content, len(content.name), {SHA256_KEY: sha256_of(content)}, now)
         await self._answered(f"write {key}")
         facts = self._facts(key)
         assert facts is not None

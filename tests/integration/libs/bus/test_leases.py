@@ -134,7 +134,7 @@ async def eventually(condition: Callable[[], object]) -> None:
 
 
 async def test_a_server_that_is_killed_ends_no_lease_early(server: EmbeddedNats, tmp_path: Path) -> None:
-    contest = Contest(address_of(server), "chile", 6.0, tmp_path / "record")
+    contest = Contest(address_of(server), "chile", 20.0, tmp_path / "record")
     async with contest.contender("first"):
         await eventually(lambda: contest.holder(0.0) == "first")
         async with contest.contender("second"):

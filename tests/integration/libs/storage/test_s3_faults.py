@@ -1,3 +1,4 @@
+import hashlib
 import socket
 from pathlib import Path
 
@@ -6,6 +7,7 @@ from pydantic import SecretStr
 
 from libs.errors import Permanent, Retriable
 from libs.storage.s3 import S3Store
+from libs.storage.s3_objects import ExistingObject
 from libs.storage.s3_proof import ProofMode
 from libs.storage.s3_settings import S3Settings
 
@@ -102,6 +104,24 @@ async def test_sidecars(store: S3Store) -> None:
     assert facts.sha256 is not None
     assert await store.get_json("s.json") == document
     await store.put_json("s.json", {"v": 2})
+    assert await store.get_json("s.json") == {"v": 2}
+
+
+async def test_a_sidecar_that_says_the_same_is_left_alone_if_wanted(store: S3Store) -> None:
+    async def kind() -> str:
+        found = await store._client.head_object(Bucket=store.settings.bucket, Key="s.json")
+        return str(found["ContentType"])
+
+    bucket, body = store.settings.bucket, b'{"v":1}'
+    told = {"sha256": hashlib.sha256(body).hexdigest()}
+    await store._client.put_object(
+        Bucket=bucket, Key="s.json", Body=body, Metadata=told, ContentType="text/plain"
+    )
+    await store.put_json("s.json", {"v": 1}, existing=ExistingObject.KEEP)
+    assert await kind() == "text/plain"
+    await store.put_json("s.json", {"v": 1})
+    assert await kind() == "application/json"
+    await store.put_json("s.json", {"v": 2}, existing=ExistingObject.KEEP)
     assert await store.get_json("s.json") == {"v": 2}
 
 

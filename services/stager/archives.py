@@ -55,6 +55,27 @@ def another_may_help(error: ChasquiError) -> bool:
             return False
 
 
+def on_second_thoughts(first: Fault, second: Fault) -> Fault:
+    """What is wrong with a copy that was read as damaged, and then could not be used again.
+
+    Returns:
+        The damage, if both readings found the very same; else that the readings differ, which says nothing of the copy.
+    """
+    found, again = first.error, second.error
+    if not (isinstance(found, BagDamaged) and isinstance(again, BagDamaged)):
+        return second
+    if found.problems == again.problems:
+        return second
+    return Fault(
+        first.copy,
+        Retriable(
+            "archive_misread",
+            f"{first.copy.location}: {first.copy.key} was read twice, with other bytes each time: {found.problem.reason}",
+            "It is tried again by itself. Have the network and the memory of this machine and the archive's examined.",
+        ),
+    )
+
+
 def verdict(name: str, faults: Sequence[Fault]) -> ChasquiError:
     """What to raise when no copy of a package could be used.
 

@@ -5,6 +5,7 @@ import os
 import stat
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from libs.breakers import resources
@@ -12,11 +13,11 @@ from libs.breakers.shared import Breakers
 from libs.bus.pulse import beat
 from libs.copies.staged import PlacedFile
 from libs.errors import ChasquiError, Retriable
-from libs.packaging import UnpackedBag, unpack_bag
+from libs.packaging import BagDamaged, UnpackedBag, unpack_bag
 from libs.storage.disk import measure_space
 from libs.storage.s3 import S3Store
 from libs.telemetry.logs import logger
-from services.stager.archives import ArchiveCopy, Fault, another_may_help, verdict
+from services.stager.archives import ArchiveCopy, Fault, another_may_help, on_second_thoughts, verdict
 from services.stager.resolving import Wanted
 
 log = logger("stager")
@@ -33,6 +34,9 @@ async def recall(
 ) -> UnpackedBag:
     """Unpack a package from the first archive copy that is whole.
 
+    If none seems to be, those that seem damaged are read again: what a disk has lost stays lost, in the same way, while
+    a faulty way to it turns other bits each time.
+
     Args:
         wanted: The package.
         copies: Where archives have it, the one to try first first.
@@ -45,62 +49,81 @@ async def recall(
         Permanent: ``archive_copy_damaged``, ``archive_copy_missing``, ``destination_differs``.
         Retriable: An archive or the disk cannot be used now.
     """
+    recalling = _Recall(wanted, stores, breakers, destination, progress)
     faults: list[Fault] = []
     for copy in copies:
+        found = await recalling.tried(copy)
+        if isinstance(found, UnpackedBag):
+            return found
+        faults.append(found)
+    if isinstance(said := verdict(wanted.name, faults), Retriable):
+        raise said
+    for fault in [one for one in faults if isinstance(one.error, BagDamaged)]:
+        found = await recalling.tried(fault.copy)
+        if isinstance(found, UnpackedBag):
+            return found
+        faults[faults.index(fault)] = on_second_thoughts(fault, found)
+    raise verdict(wanted.name, faults)
+
+
+@dataclass(frozen=True, slots=True)
+class _Recall:
+    """One package on its way into a job's folder."""
+
+    wanted: Wanted
+    stores: Mapping[str, S3Store]
+    breakers: Breakers
+    destination: Path
+    progress: Callable[[int], None]
+
+    async def tried(self, copy: ArchiveCopy) -> UnpackedBag | Fault:
+        """The package from one copy; or why that could not be used, if another may help."""
         try:
-            async with breakers.using(resources.archive(copy.location)):
-                return await _unpacked(wanted, copy, stores, destination, progress)
+            async with self.breakers.using(resources.archive(copy.location)):
+                return await self._unpacked(copy)
         except ChasquiError as error:
             if not another_may_help(error):
                 raise
             log.warning(
                 "copy_unusable",
-                package=wanted.name,
+                package=self.wanted.name,
                 location=copy.location,
                 key=copy.key,
                 **error.problem.model_dump(),
             )
-            faults.append(Fault(copy, error))
-    raise verdict(wanted.name, faults)
+            return Fault(copy, error)
 
-
-async def _unpacked(
-    wanted: Wanted,
-    copy: ArchiveCopy,
-    stores: Mapping[str, S3Store],
-    destination: Path,
-    progress: Callable[[int], None],
-) -> UnpackedBag:
-    store = stores.get(copy.location)
-    if store is None:
-        raise Retriable(
-            "archive_without_keys",
-            f"this process has no keys for the archive {copy.location}",
-            "Set the S3 keys of that location for the stager, and start it again.",
-        )
-    stop = threading.Event()
-    unpacking: asyncio.Future[UnpackedBag] | None = None
-    try:
-        async with store.open_reader(copy.key) as reader:
-            unpacking = asyncio.ensure_future(
-                asyncio.to_thread(
-                    unpack_bag,
-                    reader,
-                    destination,
-                    only=wanted.paths,
-                    expected_sha256=wanted.sha256,
-                    expected_size=wanted.size,
-                    progress=progress,
-                    cancelled=stop,
-                )
+    async def _unpacked(self, copy: ArchiveCopy) -> UnpackedBag:
+        store = self.stores.get(copy.location)
+        if store is None:
+            raise Retriable(
+                "archive_without_keys",
+                f"this process has no keys for the archive {copy.location}",
+                "Set the S3 keys of that location for the stager, and start it again.",
             )
-            return await asyncio.shield(unpacking)
-    finally:
-        # The reader is closed by now, so that a thread that waits for bytes wakes up and sees the signal.
-        stop.set()
-        if unpacking is not None:
-            await asyncio.wait({unpacking})
-            unpacking.exception()
+        stop = threading.Event()
+        unpacking: asyncio.Future[UnpackedBag] | None = None
+        try:
+            async with store.open_reader(copy.key) as reader:
+                unpacking = asyncio.ensure_future(
+                    asyncio.to_thread(
+                        unpack_bag,
+                        reader,
+                        self.destination,
+                        only=self.wanted.paths,
+                        expected_sha256=self.wanted.sha256,
+                        expected_size=self.wanted.size,
+                        progress=self.progress,
+                        cancelled=stop,
+                    )
+                )
+                return await asyncio.shield(unpacking)
+        finally:
+            # The reader is closed by now, so that a thread that waits for bytes wakes up and sees the signal.
+            stop.set()
+            if unpacking is not None:
+                await asyncio.wait({unpacking})
+                unpacking.exception()
 
 
 def require_room(root: Path, needed: int) -> None:

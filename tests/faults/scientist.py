@@ -56,23 +56,32 @@ class Scientist:
 
     async def bring_back(self, observations: list[Observation]) -> None:
         """Stage, compare, release."""
-        job = await self.stage(observations)
+        job = await self.ask(observations)
+        await self.compare(job, observations)
+        await self.release(job)
+
+    async def ask(self, observations: list[Observation]) -> Job:
+        """Ask for observations."""
+        units = [one.id for one in observations]
+        job = Job(await request_staging(self._system.gateway, units), tuple(units))
+        self._ledger.jobs[job.id] = job
+        return job
+
+    async def compare(self, job: Job, observations: list[Observation]) -> Path:
+        """Wait until a job is complete, and compare all of it; its folder.
+
+        Raises:
+            Permanent: It failed.
+        """
+        await self._chronicle.until(
+            lambda: job.id in self._chronicle.staged, f"staging job {job.id}", STAGED_WITHIN_S
+        )
         outcome = self._chronicle.staged[job.id]
         if not isinstance(outcome, StagingCompleted):
             raise Permanent(outcome.problem.code, outcome.problem.reason, outcome.problem.remedy)
         folder = self._system.disk(PROCESSING) / outcome.folder
         self._ledger.complaints += await asyncio.to_thread(differences, folder, observations)
-        await self.release(job)
-
-    async def stage(self, observations: list[Observation]) -> Job:
-        """Ask for observations and wait for the job's end, good or bad."""
-        units = [one.id for one in observations]
-        job = Job(await request_staging(self._system.gateway, units), tuple(units))
-        self._ledger.jobs[job.id] = job
-        await self._chronicle.until(
-            lambda: job.id in self._chronicle.staged, f"staging job {job.id}", STAGED_WITHIN_S
-        )
-        return job
+        return folder
 
     async def release(self, job: Job) -> None:
         """Give a job's copies up."""

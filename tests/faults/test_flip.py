@@ -10,6 +10,7 @@ from tests.faults.doing.flipping import (
     flip_in_transit,
     flip_on_arrival,
 )
+from tests.faults.doing.flipping_staged import flip_in_staging
 from tests.faults.load import Pace
 from tests.faults.scenario import check, loaded
 
@@ -20,7 +21,14 @@ pytestmark = [
     pytest.mark.xdist_group("embedded"),
 ]
 
-STATIONS = (flip_in_source, flip_in_buffer, flip_in_transit, flip_on_arrival, flip_before_upload)
+STATIONS = (
+    flip_in_source,
+    flip_in_buffer,
+    flip_in_transit,
+    flip_on_arrival,
+    flip_before_upload,
+    flip_in_staging,
+)
 
 
 async def test_a_bit_is_turned_at_every_station(play: Play, *, long: bool) -> None:

@@ -14,6 +14,8 @@ from tests.support.http_wire import Head, copied, read_head
 from tests.support.own_loop import LOCALHOST, OwnLoopServer, close, reset
 
 SLOW_PAUSE_S = 0.05
+GOLDEN = 0.618034
+"""Multiples of it lie all over the place between whole numbers."""
 
 
 class Fault(Enum):
@@ -40,7 +42,7 @@ class Fault(Enum):
     SLOW = "slow"
     """The answer's body trickles."""
     FLIPPED = "flipped"
-    """One bit of the body, the answer's of GET, the request's otherwise, is another one."""
+    """One bit of the body, the answer's of GET, the request's otherwise, is another one; elsewhere each time."""
 
 
 Choice = Callable[[Head], Fault | None]
@@ -90,7 +92,8 @@ class S3Proxy(OwnLoopServer):
                 fault = self.choice(head)
                 if fault is not None:
                     self.happened[fault, head.method] += 1
-                exchange = _Exchange(head, fault, (reader, writer), upstream, self.patience_s)
+                where = (0.5 + self.happened[Fault.FLIPPED, head.method] * GOLDEN) % 1
+                exchange = _Exchange(head, fault, ((reader, writer), upstream), self.patience_s, where)
                 if not await exchange.play():
                     return
         finally:
@@ -104,8 +107,15 @@ class _Exchange:
     """One request and its answer."""
 
     def __init__(
-        self, head: Head, fault: Fault | None, client: Ends, server: Ends, patience_s: float
+        self,
+        head: Head,
+        fault: Fault | None,
+        ends: tuple[Ends, Ends],
+        patience_s: float,
+        where: float,
     ) -> None:
+        client, server = ends
+        self._where = where
         self._head = head
         self._fault = fault
         self._client, self._to_client = client
@@ -164,7 +174,9 @@ class _Exchange:
         if self._fault is Fault.RESET_IN_REQUEST:
             await copied(self._client, length // 2, self._to_server)
             raise ConnectionResetError
-        flip = length // 2 if self._fault is Fault.FLIPPED and self._head.method != "GET" else None
+        flip = (
+            int(length * self._where) if self._fault is Fault.FLIPPED and self._head.method != "GET" else None
+        )
         await copied(self._client, length, self._to_server, flip=flip)
 
     async def _answer(self, sending: "asyncio.Task[None]") -> Head | None:
@@ -201,7 +213,8 @@ class _Exchange:
             case Fault.SLOW:
                 await copied(self._server, length, self._to_client, pause_s=SLOW_PAUSE_S)
             case Fault.FLIPPED:
-                await copied(self._server, length, self._to_client, flip=half)
+                flip = None if half is None else int(half * 2 * self._where)
+                await copied(self._server, length, self._to_client, flip=flip)
             case _:
                 await copied(self._server, length, self._to_client)
         return length is not None

@@ -21,6 +21,7 @@ from tests.faults.deployment import (
 from tests.faults.ledger import sha256_of
 
 BUFFERS = (TELESCOPE_BUFFER, CENTRE_BUFFER)
+QUARANTINE = ".quarantine"
 LATEST = datetime.max.replace(tzinfo=UTC)
 
 
@@ -111,7 +112,7 @@ def _cleared(world: World) -> list[str]:
 def _packages_in(world: World) -> Iterator[Path]:
     for buffer in BUFFERS:
         for path in _files(world.system.disk(buffer)):
-            if path.name.endswith(".tar") and ".quarantine" not in path.parts:
+            if path.name.endswith(".tar") and QUARANTINE not in path.parts:
                 yield path
 
 
@@ -121,18 +122,16 @@ def _kept_names(world: World) -> set[str]:
 
 
 async def leftovers(world: World) -> list[str]:
-    """No temporary file is left anywhere, and of damaged arrivals only the newest."""
+    """No hidden file or folder is left anywhere (all that is temporary is), and of damaged arrivals only the newest."""
     return await asyncio.to_thread(_leftovers, world)
 
 
 def _leftovers(world: World) -> list[str]:
     told, quarantined = [], 0
     for path in _files(world.system.workdir.path / "sites"):
-        if path.name.startswith(".") and (
-            "partial" in path.name or "journal" in path.name or ".writing-" in path.name
-        ):
+        if path.name.startswith("."):
             told.append(f"{path} was left behind")
-        quarantined += ".quarantine" in path.parts
+        quarantined += QUARANTINE in path.parts
     expected = 1 if any(world.chronicle.of(PackageCorrupted)) else 0
     if quarantined > expected:
         told.append(f"{quarantined} damaged arrivals are kept, of {expected}: the newest one")
@@ -140,7 +139,7 @@ def _leftovers(world: World) -> list[str]:
 
 
 def _files(folder: Path) -> Iterator[Path]:
-    """Every file and every folder that is named as a temporary one; folders may vanish meanwhile."""
+    """Every file, and every hidden folder but the quarantine; folders may vanish meanwhile."""
     for top, folders, names in os.walk(folder):
         yield from (Path(top, name) for name in names)
-        yield from (Path(top, name) for name in folders if name.startswith(".") and "partial" in name)
+        yield from (Path(top, name) for name in folders if name.startswith(".") and name != QUARANTINE)

@@ -172,12 +172,13 @@ def _growing(buffer: Path, name: str) -> Path | None:
     for top, _, names in os.walk(buffer):
         for one in names:
             path = Path(top, one)
-            if name in one and one.startswith(".") and one.endswith(".partial") and _written(path) > 1 << 20:
+            if name in one and one.startswith(".") and one.endswith(".partial") and written(path) > 1 << 20:
                 return path
     return None
 
 
-def _written(path: Path) -> int:
+def written(path: Path) -> int:
+    """Bytes of a file that have been written so far; 0 if it is not there."""
     try:
         return path.stat().st_blocks * 512
     except FileNotFoundError:

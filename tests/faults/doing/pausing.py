@@ -4,8 +4,8 @@ import asyncio
 import os
 import signal
 import subprocess
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
 
 from libs.bus.leases import LEASE_S
 from tests.faults.doing.killing import running
@@ -55,19 +55,22 @@ async def pause(scene: Scene, names: Sequence[str], seconds: float = BEYOND_LEAS
     """Stop these services for so long, wherever they just are, and let them go on."""
     pids = await running(scene, *names)
     await asyncio.sleep(scene.rng.uniform(0, 0.5))
-    _send(pids, signal.SIGSTOP)
-    scene.did(f"SIGSTOP {' '.join(names)}")
-    try:
+    with stopped(pids):
+        scene.did(f"SIGSTOP {' '.join(names)}")
         await asyncio.sleep(seconds)
-    finally:
-        _send(pids, signal.SIGCONT)
-        scene.did(f"SIGCONT after {seconds:.0f} s")
+    scene.did(f"SIGCONT after {seconds:.0f} s")
 
 
 @asynccontextmanager
 async def paused(scene: Scene, name: str) -> AsyncIterator[None]:
     """A service stands still while the block lasts; whatever it had in hand, it goes on with."""
-    pids = await running(scene, name)
+    with stopped(await running(scene, name)):
+        yield
+
+
+@contextmanager
+def stopped(pids: Sequence[int]) -> Iterator[None]:
+    """These processes stand still while the block lasts, from this very moment on."""
     _send(pids, signal.SIGSTOP)
     try:
         yield

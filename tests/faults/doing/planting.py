@@ -21,7 +21,7 @@ from tests.faults.ledger import Observation, Written
 from tests.faults.load import place
 from tests.faults.scenario import Scene
 
-BUFFERED, GROWING = "packages/left.tar", "packages/.left.partial"
+BUFFERED = ("packages/left.tar", "packages/.left.partial", "packages/.left.tar.00.chasqui-deleting")
 
 
 async def plant(scene: Scene) -> None:
@@ -80,7 +80,7 @@ def _touch_a_decoy(scene: Scene) -> None:
 
 
 def _leave_files(scene: Scene) -> None:
-    for name in (BUFFERED, GROWING):
+    for name in BUFFERED:
         place(scene.system.disk(CENTRE_BUFFER), name, b"left", 10**18)
 
 

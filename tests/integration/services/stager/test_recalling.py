@@ -9,13 +9,14 @@ from pathlib import Path
 import pytest
 
 from libs.breakers.shared import Breakers
-from libs.errors import Retriable
+from libs.errors import Permanent, Retriable
 from libs.storage.s3 import S3Store
 from services.stager.archives import ArchiveCopy
 from services.stager.recalling import recall
 from services.stager.resolving import Wanted
 from tests.support.archived import Package, sealed
 from tests.support.road import Road
+from tests.support.s3_proxy import Fault, S3Proxy
 
 pytestmark = pytest.mark.integration
 
@@ -71,6 +72,34 @@ async def test_the_next_copy_is_tried_after_damaged_missing_and_keyless_ones(
     assert (tmp_path / "job" / path).read_bytes() == DATA
     assert bag.written == (path,)
     assert seen[-1] == package.record.size
+
+
+async def test_a_way_that_turns_bits_condemns_no_copy_and_a_copy_that_is_damaged_is_condemned(
+    road: Road, package: Package, store: S3Store, breakers: Breakers, tmp_path: Path
+) -> None:
+    settings = road.centre.s3(f"{road.centre.site}-archive")
+    copies, destination = [ArchiveCopy("here", package.key)], tmp_path / "job"
+    with S3Proxy(road.servers.s3_endpoint) as proxy:
+        turns = proxy.happened
+        proxy.choice = lambda head: Fault.FLIPPED if turns.total() < 2 and head.method == "GET" else None
+        async with S3Store(settings.model_copy(update={"endpoint": proxy.url})) as garbled:
+            stores = {"here": garbled}
+            with pytest.raises(Retriable, match="archive_misread"):
+                await recall(wanted(package), copies, stores, breakers, destination, progress=print)
+            turns.clear()
+            proxy.choice = lambda head: Fault.FLIPPED if not turns and head.method == "GET" else None
+            await recall(wanted(package), copies, stores, breakers, destination, progress=print)
+    assert (destination / next(iter(package.contents))).read_bytes() == DATA
+    await put_damaged(store, package, "damaged.tar")
+    with pytest.raises(Permanent, match="archive_copy_damaged"):
+        await recall(
+            wanted(package),
+            [ArchiveCopy("here", "damaged.tar")],
+            {"here": store},
+            breakers,
+            tmp_path / "other",
+            progress=print,
+        )
 
 
 async def test_an_archive_without_keys_is_waited_for(

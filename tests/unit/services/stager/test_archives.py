@@ -4,7 +4,14 @@ from contracts.states import LocationType, StorageType
 from libs.errors import ChasquiError, Permanent, Retriable, UserError
 from libs.packaging import BagDamaged, BagFault, BagProblem, DestinationConflict
 from libs.sites.models import Deployment, S3Location, SiteSettings
-from services.stager.archives import ArchiveCopy, Fault, another_may_help, in_order, verdict
+from services.stager.archives import (
+    ArchiveCopy,
+    Fault,
+    another_may_help,
+    in_order,
+    on_second_thoughts,
+    verdict,
+)
 
 DAMAGED = BagDamaged([BagProblem(BagFault.PACKAGE_CHECKSUM, "", "another one")])
 MISSING = Permanent("object_missing", "it is not there", "look elsewhere")
@@ -81,3 +88,23 @@ def test_an_archive_that_is_away_may_still_have_it() -> None:
 
 def test_no_copy_on_record_is_waited_for() -> None:
     assert isinstance(verdict("p.tar", []), Retriable)
+
+
+def test_the_same_damage_twice_is_the_copys_own() -> None:
+    again = Fault(copy("first"), BagDamaged([BagProblem(BagFault.PACKAGE_CHECKSUM, "", "another one")]))
+    assert on_second_thoughts(Fault(copy("first"), DAMAGED), again) is again
+
+
+def test_other_damage_each_time_says_nothing_of_the_copy() -> None:
+    again = Fault(copy("first"), BagDamaged([BagProblem(BagFault.PACKAGE_CHECKSUM, "", "yet another one")]))
+    told = on_second_thoughts(Fault(copy("first"), DAMAGED), again)
+    assert told.copy == copy("first")
+    assert isinstance(told.error, Retriable)
+    assert told.error.problem.code == "archive_misread"
+    assert isinstance(verdict("p.tar", [told, Fault(copy("second"), MISSING)]), Retriable)
+
+
+def test_a_copy_that_is_gone_or_away_at_the_second_reading_is_that() -> None:
+    for error in (MISSING, AWAY):
+        again = Fault(copy("first"), error)
+        assert on_second_thoughts(Fault(copy("first"), DAMAGED), again) is again

@@ -29,20 +29,25 @@ async def full(scene: Scene, name: str, room: Room) -> AsyncIterator[None]:
 async def goes_on(scene: Scene, kind: type[Event], times: int = 3) -> None:
     """Wait until some more events of a kind have happened: work elsewhere is not held up.
 
-    Instruments that wait for the archive observe a little more meanwhile, for else there might be no such work.
-
     Raises:
         AssertionError: They do not happen.
     """
     before = sum(1 for _ in scene.chronicle.of(kind))
-    usual = scene.ledger.more_open
-    opening = asyncio.create_task(_open_more(scene))
-    try:
+    async with observing_more(scene):
         await scene.chronicle.until(
             lambda: sum(1 for _ in scene.chronicle.of(kind)) >= before + times,
             f"{times} more {kind.__name__}",
             STARTS_WITHIN_S,
         )
+
+
+@asynccontextmanager
+async def observing_more(scene: Scene) -> AsyncIterator[None]:
+    """Instruments that wait for the archive observe a little more meanwhile, for else there might be nothing to do."""
+    usual = scene.ledger.more_open
+    opening = asyncio.create_task(_open_more(scene))
+    try:
+        yield
     finally:
         await end(opening)
         scene.ledger.more_open = usual
@@ -63,7 +68,7 @@ async def waits(scene: Scene, name: str, words: str) -> None:
     service, site = name.split("@")
     log = scene.system.workdir.logs / f"{site}-{service}.log"
     begin = log.stat().st_size
-    async with asyncio.timeout(STARTS_WITHIN_S):
+    async with asyncio.timeout(STARTS_WITHIN_S), observing_more(scene):
         while True:
             if words.encode() in await asyncio.to_thread(lambda: log.read_bytes()[begin:]):
                 return

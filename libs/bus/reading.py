@@ -1,44 +1,25 @@
 """Reading a stream from a position on, in order, without gaps, as fast as the client can.
 
-For readers that keep their own position (the projector, a rebuild): nothing is acknowledged, and the server
-keeps nothing that matters. An ephemeral push consumer with flow control delivers; whenever something is
-amiss (a gap in the consumer's count, heartbeats that stay away, a server that was restarted) a new consumer
-continues after the last message handed over.
+For readers that keep their own position (the projector, a rebuild). An ephemeral push consumer with flow control
+delivers; heartbeats tell whether it still does.
 """
 
 import asyncio
-import json
 from collections.abc import AsyncGenerator
-from datetime import UTC, datetime, timedelta
-from uuid import uuid4
 
-import nats.errors
 from nats.aio.client import Client
 from nats.aio.msg import Msg
-from nats.aio.subscription import Subscription
 
-from libs.bus.stored import StoredMessage, delivery_of
-from libs.telemetry.logs import logger
+from libs.bus.ephemeral import NANOSECONDS, Amiss, EphemeralConsumer, read_on
+from libs.bus.stored import StoredMessage
 
 __all__ = ["StoredMessage", "read_batches"]
 
-_log = logger("reading")
-
 HEARTBEAT_S = 1.0
 _SILENCE_S = 3 * HEARTBEAT_S
-_RETRY_S = 0.25
-_LONGEST_RETRY_S = 4.0
-_INACTIVE_S = 30.0
-_REQUEST_S = 5.0
-_NANOSECONDS = 1_000_000_000
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-class _Amiss(Exception):
-    """The consumer is of no use any more; another one continues."""
-
-
-async def read_batches(
+def read_batches(
     nc: Client,
     stream: str,
     *,
@@ -61,96 +42,40 @@ async def read_batches(
     Raises:
         nats.errors.Error: The client was closed.
     """
-    following = start
-    pause = _RETRY_S
-    while True:
-        consumer = _Consumer(nc, stream, domain, max_batch)
-        try:
-            await consumer.create(following)
-            while True:
-                batch = await consumer.next_batch()
-                pause = _RETRY_S
-                following = batch[-1].sequence + 1
-                yield batch
-        except (_Amiss, nats.errors.Error, TimeoutError) as problem:
-            if nc.is_closed:
-                raise
-            _log.info("reading again", stream=stream, start=following, reason=str(problem))
-            await asyncio.sleep(pause)
-            pause = min(2 * pause, _LONGEST_RETRY_S)
-        finally:
-            await consumer.delete()
+    return read_on(nc, stream, lambda: _Pushed(nc, stream, domain, max_batch), start)
 
 
-class _Consumer:
-    """One ephemeral consumer and what it has delivered."""
+class _Pushed(EphemeralConsumer):
+    """A consumer that delivers as fast as it is heard."""
 
     def __init__(self, nc: Client, stream: str, domain: str | None, max_batch: int) -> None:
-        self._nc = nc
-        self._stream = stream
-        self._api = f"$JS.{domain}.API" if domain else "$JS.API"
-        self._name = f"reader-{uuid4().hex}"
+        super().__init__(nc, stream, domain)
         self._max_batch = max_batch
         self._most_waiting = 4 * max_batch
         self._waiting: list[StoredMessage] = []
-        self._count = 0
-        self._amiss: str | None = None
+        self._amiss: Amiss | None = None
         self._arrived = asyncio.Event()
         self._taken = asyncio.Event()
-        self._subscription: Subscription | None = None
         self._reconnects = nc.stats["reconnects"]
         self._last_heard = 0.0
 
     async def create(self, start: int) -> None:
-        """Subscribe, then have the server deliver from `start` on.
-
-        Raises:
-            nats.errors.Error: There is no server, or no answer.
-            _Amiss: The server refuses: the stream is not there (yet).
-        """
-        inbox = self._nc.new_inbox()
-        self._subscription = await self._nc.subscribe(inbox, cb=self._received)
-        config = {
-            "name": self._name,
-            "deliver_subject": inbox,
-            "deliver_policy": "by_start_sequence",
-            "opt_start_seq": start,
-            "ack_policy": "none",
-            "max_deliver": 1,
-            "flow_control": True,
-            "idle_heartbeat": int(HEARTBEAT_S * _NANOSECONDS),
-            "inactive_threshold": int(_INACTIVE_S * _NANOSECONDS),
-            "mem_storage": True,
-            "num_replicas": 1,
-        }
-        answer = await self._request(
-            f"CONSUMER.CREATE.{self._stream}.{self._name}", {"stream_name": self._stream, "config": config}
+        """Have the server send from `start` on."""
+        await self._create(
+            start,
+            listen=self._inbox,
+            deliver_subject=self._inbox,
+            max_deliver=1,
+            flow_control=True,
+            idle_heartbeat=int(HEARTBEAT_S * NANOSECONDS),
         )
-        if "error" in answer:
-            raise _Amiss(f"no consumer: {answer['error']}")
         self._last_heard = asyncio.get_running_loop().time()
 
-    async def delete(self) -> None:
-        """Unsubscribe and let the server forget the consumer; it also does so by itself after a while."""
-        if self._subscription is None or self._nc.is_closed:
-            return
-        await self._subscription.unsubscribe()
-        await self._nc.publish(f"{self._api}.CONSUMER.DELETE.{self._stream}.{self._name}")
-
-    async def _request(self, verb: str, body: dict[str, object]) -> dict[str, object]:
-        answer = await self._nc.request(f"{self._api}.{verb}", json.dumps(body).encode(), timeout=_REQUEST_S)
-        read: dict[str, object] = json.loads(answer.data)
-        return read
-
-    async def next_batch(self) -> list[StoredMessage]:
-        """What has come; waits until there is something.
-
-        Raises:
-            _Amiss: Nothing in order can come any more.
-        """
+    async def next_batch(self, following: int) -> list[StoredMessage]:  # noqa: ARG002 - it is sent what follows
+        """What has come."""
         while not self._waiting:
             if self._amiss is not None:
-                raise _Amiss(self._amiss)
+                raise self._amiss
             await self._something()
         batch = self._waiting[: self._max_batch]
         del self._waiting[: self._max_batch]
@@ -164,10 +89,10 @@ class _Consumer:
                 await self._arrived.wait()
         except TimeoutError:
             if self._nc.stats["reconnects"] != self._reconnects:
-                raise _Amiss("the connection was lost in between") from None
+                raise Amiss("the connection was lost in between") from None
             silence = asyncio.get_running_loop().time() - self._last_heard
             if silence > _SILENCE_S:
-                raise _Amiss(f"nothing was heard for {silence:.1f} s") from None
+                raise Amiss(f"nothing was heard for {silence:.1f} s") from None
 
     async def _received(self, message: Msg) -> None:
         self._last_heard = asyncio.get_running_loop().time()
@@ -181,20 +106,10 @@ class _Consumer:
     def _take(self, message: Msg) -> None:
         if self._amiss is not None:
             return
-        sequence, count, time_ns = delivery_of(message.reply)
-        if count != self._count + 1:
-            self._give_up(f"message {count} came after {self._count}")
-            return
-        self._count = count
-        stored = StoredMessage(
-            self._stream,
-            sequence,
-            message.subject,
-            message.headers or {},
-            message.data,
-            _EPOCH + timedelta(microseconds=time_ns // 1000),
-        )
-        self._waiting.append(stored)
+        try:
+            self._waiting.append(self._in_order(message))
+        except Amiss as amiss:
+            self._amiss = amiss
         self._arrived.set()
 
     async def _until_taken(self) -> None:
@@ -212,8 +127,5 @@ class _Consumer:
             await self._nc.publish(message.reply or str(stalled))
         told = headers.get("Nats-Last-Consumer")
         if told is not None and int(told) != self._count:
-            self._give_up(f"the server has delivered {told}, {self._count} came")
-
-    def _give_up(self, reason: str) -> None:
-        self._amiss = reason
-        self._arrived.set()
+            self._amiss = Amiss(f"the server has delivered {told}, {self._count} came")
+            self._arrived.set()

@@ -54,6 +54,8 @@ class Fault(StrEnum):
 
     ARCHIVE_ROT = "archive-rot"
     """A package in an archive rots, while another archive has it whole; the server notices nothing."""
+    STAGED_ROT = "staged-rot"
+    """A file that was staged rots before its job is complete; the disk notices nothing."""
 
 
 class Mode(StrEnum):
@@ -90,7 +92,7 @@ SMOOTH = Settings(dict.fromkeys(Fault, Mode.NEVER))
 PRESENCE = 0.45
 """The chance that a history has a kind of fault."""
 
-_ADDED = frozenset({Fault.SECOND_THOUGHTS, Fault.ARCHIVE_ROT})
+_ADDED = frozenset({Fault.SECOND_THOUGHTS, Fault.ARCHIVE_ROT, Fault.STAGED_ROT})
 """They draw from chances of their own: histories without them are what they were before there were any."""
 
 _POINT_RATES: Mapping[Fault, tuple[float, float]] = {
@@ -103,6 +105,7 @@ _POINT_RATES: Mapping[Fault, tuple[float, float]] = {
     Fault.BIT_ROT: (0.02, 0.2),
     Fault.REPEATS: (0.2, 0.8),
     Fault.RESTLESS_FILES: (0.2, 0.7),
+    Fault.STAGED_ROT: (0.2, 0.9),
 }
 """How often, at each occasion: the rate of a history is between these."""
 

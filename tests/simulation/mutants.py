@@ -277,7 +277,7 @@ MUTANTS = (
         settings=only(Fault.KILLS),
         layout=Layout.ALONE,
         peers=7,
-        first=4,
+        first=5,
     ),
     Mutant(
         "a message is acknowledged before its events are stored",
@@ -344,6 +344,13 @@ MUTANTS = (
         layout=Layout.TWO_ARCHIVES,
         within=30,
         peers=8,
+    ),
+    Mutant(
+        "what was staged is not read again before its job is complete",
+        {"services.stager.staging.prove": lambda *_: None},
+        finds="5",
+        settings=only(Fault.STAGED_ROT),
+        layout=Layout.ALONE,
     ),
     Mutant(
         "a letter is taken away before its message is sent again",

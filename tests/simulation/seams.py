@@ -47,7 +47,7 @@ from tests.simulation.clocks import SimulatedDatetime, SimulatedTime
 from tests.simulation.kernel.loop import CURRENT
 from tests.simulation.opsdb.answers import Answered
 from tests.simulation.opsdb.database import SCHEME, SimulatedReader, SimulatedWriter
-from tests.simulation.storage import bags
+from tests.simulation.storage import bags, staged
 from tests.simulation.storage.archive import SimulatedStore
 from tests.simulation.storage.contents import sha256_of
 from tests.simulation.storage.disk import Mount
@@ -342,6 +342,8 @@ SEAMS: dict[str, Any] = {
     "services.stager.recalling.measure_space": measure_space,
     "services.stager.recalling.unpack_bag": bags.unpack_bag,
     "services.stager.recalling.os": SimulatedOs,
+    "services.stager.proving.read_staged": staged.read_staged,
+    "services.stager.proving._take_away": staged.take_away,
     "services.janitor.sweeping.measure_space": measure_space,
     "services.janitor.looking.os": SimulatedOs,
     "services.janitor.looking._digest": digest,

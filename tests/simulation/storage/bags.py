@@ -27,7 +27,8 @@ from libs.packaging.faults import storage_errors
 from libs.packaging.sources import checked
 from libs.storage.exactly import FileFacts, facts_of
 from tests.simulation.active import world
-from tests.simulation.storage.contents import Content, Member, Tar, sha256_of
+from tests.simulation.chaos import Fault
+from tests.simulation.storage.contents import Content, Flipped, Member, Tar, sha256_of
 from tests.simulation.storage.disk import Disk
 from tests.simulation.storage.paths import place_of
 
@@ -193,7 +194,14 @@ def unpack_bag(
             disk.make_folder(f"{folder}/{one.path}".rpartition("/")[0])
             disk.move(f"{partial}/{one.path}", f"{folder}/{one.path}")
         disk.remove_tree(partial)
+    if chosen and world().strikes(Fault.STAGED_ROT, f"{folder}/{chosen[-1].path}"):
+        _rot(disk, f"{folder}/{chosen[-1].path}")
     return UnpackedBag(destination, bag, tuple(one.path for one in chosen), ())
+
+
+def _rot(disk: Disk, path: str) -> None:
+    disk.spoil(path, Flipped(disk.require(path).content, f"{disk.location}:{path} at {world().loop.now:.6f}"))
+    world().tell("rot", disk.location, path, what=disk)
 
 
 def _place(disk: Disk, path: str, one: Member, now: float) -> None:

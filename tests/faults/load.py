@@ -206,7 +206,7 @@ async def observing(
     try:
         yield instruments
         stop.set()
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(240):
             await asyncio.gather(*tasks)
     finally:
         await end(*tasks)

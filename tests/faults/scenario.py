@@ -23,7 +23,7 @@ from tests.faults.report import WIDTH, Logs, Report
 from tests.faults.scientist import studying
 from tests.faults.system import System
 
-REST_WITHIN_S = 300.0
+REST_WITHIN_S = 600.0
 
 
 @dataclass

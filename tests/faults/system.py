@@ -20,7 +20,8 @@ from tests.faults.deployment import CENTRE, TELESCOPE
 from tests.support.machine import chasqui, ended, wait_until_gone
 
 SITES = (TELESCOPE, CENTRE)
-END_WITHIN_S = 60.0
+END_WITHIN_S = 240.0
+"""Generous, as all of these: the machine may be busy with much else."""
 
 
 @dataclass(frozen=True)

@@ -160,7 +160,7 @@ async def corrupted(scene: Scene, package: UUID) -> None:
 
 
 async def _partial_file(buffer: Path, name: str) -> Path:
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(240):
         while True:
             if (growing := await asyncio.to_thread(_growing, buffer, name)) is not None:
                 return growing

@@ -27,7 +27,7 @@ STAGER = "stager@cologne"
 TRIES = 20
 """Jobs until one is caught while its package is unpacked, on a machine that is busy with much else."""
 
-KNOWN_WITHIN_S = 120.0
+KNOWN_WITHIN_S = 240.0
 
 
 async def flip_in_staging(scene: Scene) -> None:

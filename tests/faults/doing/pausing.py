@@ -16,7 +16,7 @@ BEYOND_LEASE_S = LEASE_S + 3.0
 ALONE = ("filing", "gateway")
 """Services that a machine runs once: they have a port."""
 
-READY_WITHIN_S = 60.0
+READY_WITHIN_S = 240.0
 
 
 @asynccontextmanager
@@ -38,7 +38,7 @@ async def second_instances(scene: Scene, names: Sequence[str]) -> AsyncIterator[
         for process in started:
             process.terminate()
         for process in started:
-            await asyncio.to_thread(process.wait, 30)
+            await asyncio.to_thread(process.wait, READY_WITHIN_S)
 
 
 async def _ready(scene: Scene, name: str) -> None:

@@ -3,13 +3,14 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from contracts.files import FilesAssigned
+from contracts.files import FilesAssigned, FilesPackaged
 from contracts.packages import PackagePlanned
 from contracts.states import LocationType
 from libs.bus.guard import Guard
 from libs.service.service import Runtime, Service
 from libs.sites.models import Deployment
 from services.packager.assigning import Planner
+from services.packager.half_said import HalfSaid
 from services.packager.handlers import SUBSCRIPTIONS, PackagerHandlers, subscribe
 from services.packager.mending import Mender
 
@@ -42,6 +43,11 @@ async def compose(runtime: Runtime) -> AsyncIterator[None]:
             place=place,
             client=bus.client,
             breakers=breakers,
+            half_said=HalfSaid(
+                opsdb=opsdb,
+                packaged=Guard(bus.client, publisher, site=place.site, event=FilesPackaged),
+                site=place.site,
+            ),
         )
         subscribe(bus, handlers)
         yield

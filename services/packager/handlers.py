@@ -26,6 +26,7 @@ from libs.telemetry.logs import logger
 from services.packager import queries
 from services.packager.assigning import Planner
 from services.packager.building import Order, build
+from services.packager.half_said import HalfSaid
 from services.packager.mending import Mender
 from services.packager.naming import SUFFIX, bag_info, package_path
 from services.packager.outcomes import abandoned, refused_events, sealed_events
@@ -54,6 +55,7 @@ class PackagerHandlers:
         place: Where the instance runs.
         client: For the progress bucket.
         breakers: Of the BUFFER.
+        half_said: Knows of files that cannot be refused any more.
     """
 
     def __init__(
@@ -65,6 +67,7 @@ class PackagerHandlers:
         place: Place,
         client: Client,
         breakers: Breakers,
+        half_said: HalfSaid,
     ) -> None:
         self._opsdb = opsdb
         self._planner = planner
@@ -72,6 +75,7 @@ class PackagerHandlers:
         self._place = place
         self._client = client
         self._breakers = breakers
+        self._half_said = half_said
 
     async def plan(self, event: PlanTrigger, delivery: DeliveryOf) -> Sequence[Event]:
         """Plan what can be planned of the event's observation; its events are stored one by one, guarded."""
@@ -124,6 +128,7 @@ class PackagerHandlers:
             # Who was paused finds the files of a finished package gone. What is left: a pause between this line and
             # the storing of the events; a package that was sealed before them stays sealed in ops-db.
             fencing.check()
+            await self._half_said.require_unsaid(event, changed.files)
             return refused_events(event, changed.files, ids)
         log.info("sealed", package=str(event.package_id), name=event.name, size=sealed.size)
         return sealed_events(event, order.path, sealed, ids)

@@ -2,7 +2,8 @@
 
 import pytest
 
-from contracts.files import FilesAssigned, FilesRefused, ProblemFile
+from contracts.files import FilesAssigned, FilesPackaged, FilesRefused, PackagedFile, ProblemFile
+from contracts.letters import LetterBuried
 from contracts.packages import PackageAbandoned, PackagePlanned, PackageSealed, Provenance, package_id
 from contracts.problems import Problem
 from libs.packaging import inspect_bag
@@ -61,28 +62,37 @@ async def test_a_changed_file_travels_once_it_was_scanned_again(road: Road) -> N
     assert second.package.payload_bytes == len(b"changed")
 
 
-async def test_a_plan_half_given_up_is_given_up_entirely(road: Road) -> None:
-    observation = Observation(road)
-    paths = await observation.observe(CONTENTS)
-    files = {path: observation.files[path].file_id for path in paths}
+def by_hand(observation: Observation) -> tuple[FilesAssigned, PackagePlanned]:
+    """What a packager says before it writes the observation's files into one package."""
     package = package_id(observation.unit, "main", 1)
+    files = tuple(file.file_id for file in observation.files.values())
+    site = observation.road.telescope.site
     planned = PackagePlanned(
         package_id=package,
         number=1,
         name="cut-off.tar",
         source=observation.location,
-        buffer=f"{road.telescope.site}-buffer",
-        file_count=5,
-        payload_bytes=500,
+        buffer=f"{site}-buffer",
+        file_count=len(files),
+        payload_bytes=100 * len(files),
         provenance=Provenance(
             observatory="o",
             telescope="t",
-            site=road.telescope.site,
+            site=site,
             instrument="camera",
             module="main",
             executed_obs_unit_id=observation.unit,
         ),
     )
+    return FilesAssigned(package_id=package, executed_obs_unit_id=observation.unit, file_ids=files), planned
+
+
+async def test_a_plan_half_given_up_is_given_up_entirely(road: Road) -> None:
+    observation = Observation(road)
+    paths = await observation.observe(CONTENTS)
+    files = {path: observation.files[path].file_id for path in paths}
+    assigned, planned = by_hand(observation)
+    package = planned.package_id
     vanished = Problem(code="file_vanished", reason="nothing is there", remedy="Put it back.")
     refused = FilesRefused(
         executed_obs_unit_id=observation.unit,
@@ -90,9 +100,6 @@ async def test_a_plan_half_given_up_is_given_up_entirely(road: Road) -> None:
         location=observation.location,
         package_id=package,
         files=(ProblemFile(file_id=files[paths[0]], path=paths[0], problem=vanished),),
-    )
-    assigned = FilesAssigned(
-        package_id=package, executed_obs_unit_id=observation.unit, file_ids=tuple(files.values())
     )
     for event in (assigned, planned, refused):
         await observation.publisher.publish([event])
@@ -109,3 +116,25 @@ async def _refused(road: Road) -> bool:
     return bool(
         await road.query(road.telescope, "SELECT FROM raw_data_file WHERE problem_code = 'file_vanished'")
     )
+
+
+async def test_files_that_were_said_to_be_packaged_are_not_refused_but_a_person_told(road: Road) -> None:
+    """Killed before PackageSealed; then the package in the BUFFER is gone, and the file in SOURCE another one."""
+    observation = Observation(road)
+    (path,) = await observation.observe({"0.fits": b"0" * 100})
+    assigned, planned = by_hand(observation)
+    file = PackagedFile(file_id=observation.files[path].file_id, sha256="1" * 64, offset=1024)
+    packaged = FilesPackaged(
+        package_id=planned.package_id, executed_obs_unit_id=observation.unit, files=(file,)
+    )
+    for event in (assigned, planned, packaged):
+        await observation.publisher.publish([event])
+    observation.on_disk(path).write_bytes(b"written anew, which nobody has archived")
+    async with road.running(road.telescope, "projector", "packager"):
+        await road.wait_for(road.telescope, LetterBuried)
+    (letter,) = await road.letters(road.telescope)
+    problem = Problem.model_validate_json(letter["chasqui-dead-problem"])
+    assert problem.code == "packaged_files_lost"
+    assert path in problem.reason
+    assert await road.events_of(road.telescope, FilesRefused) == []
+    assert await road.events_of(road.telescope, PackageAbandoned) == []

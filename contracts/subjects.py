@@ -24,6 +24,11 @@ def all_events(site: str) -> str:
     return f"chasqui.{site}.>"
 
 
+def about_letters(site: str) -> str:
+    """The subjects of everything that is said of a site's dead letters."""
+    return f"chasqui.{site}.letter.>"
+
+
 def dead_letter(site: str, service: str, handler: str, letter: UUID) -> str:
     """Where `service` puts what its handler cannot handle: a subject for each letter, so that it is found."""
     return f"{DEAD_ROOT}.{site}.{service}.{handler}.{letter}"

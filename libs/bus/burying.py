@@ -13,23 +13,24 @@ from uuid import UUID
 from nats.aio.client import Client
 from nats.errors import Error as NatsError
 from nats.js import JetStreamContext
+from nats.js.api import PubAck
 from nats.js.errors import APIError, NotFoundError
 
 from contracts.base import Event
-from contracts.letters import LetterBuried, LetterSettled
+from contracts.letters import LetterSettled
 from contracts.problems import Problem
 from contracts.states import FailureKind
 from contracts.subjects import dead_letter, dead_stream
+from libs.bus.letter_counting import BurialBook
 from libs.bus.letters import Letter, NoLetter, identity_of, letter_of, read_letter
 from libs.bus.origin import Origin
-from libs.bus.publishing import EventPublisher
+from libs.bus.publishing import WRONG_LAST_SEQUENCE, EventPublisher
 from libs.errors import Permanent, Retriable
 from libs.telemetry.logs import logger
 
 _NOT_DELETED = frozenset({10043, 10057})
 _GONE = ("no message found", "not found")
 """The server's words for a sequence that is not there: past the end of the stream, or between others."""
-_ABOUT_LETTERS = f"chasqui.{LetterBuried.entity}."
 
 log = logger("bus")
 
@@ -47,6 +48,7 @@ class DeadLetters:
         self._client = client
         self._js: JetStreamContext = client.jetstream(timeout=10)
         self._publisher = EventPublisher(client, site=site, service=service)
+        self._book = BurialBook(client, site=site)
         self._site = site
         self._service = service
 
@@ -85,13 +87,11 @@ class DeadLetters:
             room=self._client.max_payload,
         )
         standing = await self.of(origin, handler=handler)
-        if standing is not None:
-            letter = standing
-        else:
+        if standing is None:
             await self._say(last_words, origin)
-            letter = await self._stored(letter)
-        await self.announce(letter)
-        return letter
+            standing = await self._stored(letter)
+        await self.announce(standing)
+        return standing
 
     async def of(self, origin: Origin, *, handler: str) -> Letter | None:
         """The letter of a message's burial that was begun already, and not finished.
@@ -112,17 +112,21 @@ class DeadLetters:
         letter = await self.of(origin, handler=handler)
         if letter is not None:
             settled = LetterSettled(letter_id=letter.id, burial=letter.burial)
-            await self._publisher.publish([settled], causation_id=origin.event_id)
+            await self._publisher.publish([*letter.told(), settled], causation_id=origin.event_id)
             await take_away(self._js, self._site, letter)
 
     async def announce(self, letter: Letter) -> None:
-        """Say that a letter is buried; but not of what a projector cannot read of the letters themselves.
+        """Say that a letter is buried, once it is the only one of its message.
 
         Raises:
-            Retriable: ``bus_unavailable``.
+            Retriable: ``letters_unavailable`` or ``bus_unavailable``.
         """
-        if not letter.origin.type.startswith(_ABOUT_LETTERS):
-            await self._publisher.publish([letter.said()], causation_id=letter.origin.event_id)
+        if letter.burial > 1:
+            # Who had it sent again may have been killed before the letter of the last burial was taken away.
+            subject = dead_letter(self._site, letter.service, letter.handler, letter.id)
+            with letter_errors(self._site):
+                await self._js.purge_stream(dead_stream(self._site), subject=subject, keep=1)
+        await self._publisher.publish(letter.told(), causation_id=letter.origin.event_id)
 
     async def _say(self, last_words: Sequence[Event], origin: Origin) -> None:
         try:
@@ -131,28 +135,43 @@ class DeadLetters:
             log.exception("last_words_not_said", place=origin.place(), **error.problem.model_dump())
 
     async def _stored(self, letter: Letter) -> Letter:
-        """The letter as it stands now.
-
-        The server may take it for one that it had shortly before, and that was dropped or settled since: the message
-        was sent again by a replay, and given up again. Then this is a burial more, and not a repeat.
-        """
+        """The letter as it stands now: this one, with a number of its own, or the one of who was quicker."""
+        used = letter.origin.burials
         while True:
-            position, repeated = await self._store(letter)
-            if not repeated or await self._find(letter.handler, letter.id) is not None:
-                return replace(letter, position=position)
-            letter = replace(letter, burial=letter.burial + 1)
+            newest = await self._newest()
+            standing = await self.of(letter.origin, handler=letter.handler)
+            if standing is not None:
+                return standing
+            used = max(used, await self._book.highest(letter.id, letter.origin))
+            letter = replace(letter, burial=used + 1)
+            stored = await self._store(letter, newest)
+            if stored is not None and not stored.duplicate:
+                return replace(letter, position=stored.seq)
+            if stored is not None:
+                # It was there a moment ago: it stands, or somebody took it away by hand and without a word.
+                used = letter.burial
 
-    async def _store(self, letter: Letter) -> tuple[int, bool]:
-        """Where the letter is, and whether the server says that it had it before."""
-        headers = letter.headers() | {"Nats-Msg-Id": f"{letter.id}:{letter.burial}"}
-        subject = dead_letter(self._site, self._service, letter.handler, letter.id)
-        stream = dead_stream(self._site)
+    async def _newest(self) -> int:
+        """The position of the newest letter of the site, whether it is still there or not."""
         with letter_errors(self._site):
-            stored = await self._js.publish(subject, letter.origin.data, stream=stream, headers=headers)
-            if letter.burial > 1:
-                # Who had it sent again may have been killed before the letter of the last burial was taken away.
-                await self._js.purge_stream(stream, subject=subject, keep=1)
-        return stored.seq, bool(stored.duplicate)
+            return int((await self._js.stream_info(dead_stream(self._site))).state.last_seq)
+
+    async def _store(self, letter: Letter, newest: int) -> PubAck | None:
+        """Store a letter next to the newest one; None if that is not the newest any more."""
+        headers = letter.headers() | {
+            "Nats-Msg-Id": f"{letter.id}:{letter.burial}",
+            "Nats-Expected-Last-Sequence": str(newest),
+        }
+        subject = dead_letter(self._site, self._service, letter.handler, letter.id)
+        with letter_errors(self._site):
+            try:
+                return await self._js.publish(
+                    subject, letter.origin.data, stream=dead_stream(self._site), headers=headers
+                )
+            except APIError as error:
+                if error.err_code != WRONG_LAST_SEQUENCE:
+                    raise
+                return None
 
     async def _find(self, handler: str, identity: UUID) -> Letter | None:
         subject = dead_letter(self._site, self._service, handler, identity)

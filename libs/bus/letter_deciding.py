@@ -115,8 +115,9 @@ class Decisions:
         return replace(origin, headers=own_headers(stored.headers), data=stored.data or b"")
 
     async def _say(self, event: LetterRetried | LetterDropped, letter: Letter) -> None:
+        """Say what is decided, and before it what it is decided about: who buried it may not have come to that yet."""
         publisher = EventPublisher(self.client, site=self.site, service=OPERATOR)
-        await publisher.publish([event], causation_id=letter.origin.event_id)
+        await publisher.publish([*letter.told(), event], causation_id=letter.origin.event_id)
 
     async def _send(self, origin: Origin, service: str, handler: str, message_id: str) -> None:
         headers, data = sent_again(origin, by=self.by, message_id=message_id, most=self.client.max_payload)

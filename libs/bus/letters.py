@@ -35,6 +35,7 @@ LONGEST_REASON = 2000
 """Letters of a reason or remedy; a reason that quotes a whole file must not keep a letter from being stored."""
 LONGEST_MEMORY = 300
 """Letters of the reasons of earlier burials."""
+_ABOUT_LETTERS = f"chasqui.{LetterBuried.entity}."
 
 
 class NoLetter(ValueError):
@@ -86,6 +87,10 @@ class Letter:
             attempts=self.attempts,
             problem=self.problem,
         )
+
+    def told(self) -> tuple[LetterBuried, ...]:
+        """`said`; nothing of what a projector cannot read of the letters themselves, or it would go on for ever."""
+        return () if self.origin.type.startswith(_ABOUT_LETTERS) else (self.said(),)
 
     def as_burial(self, *, retried_by: str, retried_at: datetime) -> Burial:
         """This burial as part of the history of the next one."""

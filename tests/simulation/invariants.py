@@ -314,7 +314,7 @@ def invariant_6_nothing_vanishes(inspector: Inspector, step: Step) -> None:
         require(message.causes is not None, "6", f"{message} is acknowledged though its handler failed")
         return
     letters = inspector.world.servers[message.site].streams[dead_stream(message.site)]
-    known = any(letter.headers.get("Nats-Msg-Id") == message.letter_id for letter in letters.messages)
+    known = any(message.is_in(letter) for letter in letters.messages)
     require(known, "6", f"{message} is given up without a dead letter")
 
 

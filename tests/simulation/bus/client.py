@@ -147,7 +147,9 @@ class SimulatedJetStream:
         headers: dict[str, str] | None = None,
     ) -> PubAck:
         """As `JetStreamContext.publish`."""
-        answer = await self._client.store(subject, payload, headers or {}, TIMEOUT_S)
+        answer: dict[str, Any] = await self._client.store(subject, payload, headers or {}, TIMEOUT_S)
+        if "error" in answer:
+            raise APIError.from_error(answer["error"])
         return PubAck(
             stream=str(stream), seq=int(str(answer["seq"])), duplicate=bool(answer.get("duplicate"))
         )

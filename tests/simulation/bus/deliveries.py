@@ -82,12 +82,15 @@ class SimulatedMessage(Msg):
         self._world.send(f"{word} {self}", effect, self._lost)
         self._ackd = True
 
-    @property
-    def letter_id(self) -> str:
-        """The message id that its dead letter has."""
+    def is_in(self, letter: StoredMessage) -> bool:
+        """Whether a dead letter has it, as it is given up now."""
         site, service, handler = str(self.consumer.config.durable_name).split("_", 2)
         origin = origin_of(self)
-        return f"{identity_of(origin, site=site, service=service, handler=handler)}:{origin.burials + 1}"
+        identity = identity_of(origin, site=site, service=service, handler=handler)
+        return (
+            letter.headers.get("chasqui-dead-id") == str(identity)
+            and int(letter.headers["chasqui-dead-burial"]) > origin.burials
+        )
 
     def _lost(self) -> bool:
         return not self.consumer.open() or self._world.strikes(Fault.LOST_ACKS, str(self))

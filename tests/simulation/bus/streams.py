@@ -12,6 +12,7 @@ from libs.bus.stored import StoredMessage
 
 EXPECTED_SEQUENCE = "Nats-Expected-Last-Subject-Sequence"
 EXPECTED_SUBJECT = "Nats-Expected-Last-Subject-Sequence-Subject"
+EXPECTED_LAST = "Nats-Expected-Last-Sequence"
 
 Answer = dict[str, object]
 """What the server says to a publisher, as its JSON has it."""
@@ -70,21 +71,23 @@ class Stream:
         seen = self._seen.get(key) if key is not None else None
         if seen is not None and now < seen.until:
             return {"stream": self.name, "seq": seen.sequence, "duplicate": True}
-        expected = headers.get(EXPECTED_SEQUENCE)
-        if expected is not None:
-            last = self.last_of(headers.get(EXPECTED_SUBJECT, subject))
-            if last != int(expected):
-                error = {
-                    "code": 400,
-                    "err_code": WRONG_LAST_SEQUENCE,
-                    "description": f"wrong last sequence: {last}",
-                }
-                return {"error": error}
+        if (newest := self._unexpected(subject, headers)) is not None:
+            description = f"wrong last sequence: {newest}"
+            return {"error": {"code": 400, "err_code": WRONG_LAST_SEQUENCE, "description": description}}
         message = StoredMessage(self.name, self.last_sequence + 1, subject, dict(headers), data, time)
         if key is not None:
             self._seen[key] = Seen(message.sequence, now + self._window_s)
         self.add(message)
         return {"stream": self.name, "seq": message.sequence}
+
+    def _unexpected(self, subject: str, headers: Mapping[str, str]) -> int | None:
+        """The sequence of the newest message, if a publisher expected another one."""
+        last = headers.get(EXPECTED_LAST)
+        if last is not None and int(last) != self.last_sequence:
+            return self.last_sequence
+        expected = headers.get(EXPECTED_SEQUENCE)
+        newest = 0 if expected is None else self.last_of(headers.get(EXPECTED_SUBJECT, subject))
+        return newest if expected is not None and newest != int(expected) else None
 
     def add(self, message: StoredMessage) -> None:
         """Append a message that has its sequence: a mirror's way."""

@@ -18,6 +18,7 @@ from libs.bus.replaying import Again, Bound, Match, Sender, Span, chosen
 from libs.bus.subscription import Subscription
 from libs.errors import Permanent
 from tests.integration.libs.bus.test_bus import finished, listening, pending, started
+from tests.support.letters import forgetful, forgotten
 from tests.support.road import Road
 
 pytestmark = pytest.mark.integration
@@ -132,3 +133,65 @@ async def test_a_dead_letter_that_a_replay_handles_well_is_settled(road: Road) -
         await road.wait_for(road.telescope, LetterSettled)
         await road.eventually(lambda: none_waits(road), what="the replay")
     assert await read_letters(road.client(road.telescope), road.telescope.site) == []
+
+
+async def test_burials_are_counted_however_long_ago_the_last_letter_was_dropped(road: Road) -> None:
+    client, site = road.client(road.telescope), road.telescope.site
+    await forgetful(client, site)
+
+    async def handle(event: ObservationStarted) -> Sequence[Event]:
+        raise Permanent("broken", f"{event.instrument} is broken", "Mend it.")
+
+    async with listening(road, handle, LISTEN):
+        await road.publisher(road.telescope).publish([started()])
+        await road.wait_for(road.telescope, LetterBuried)
+        await road.eventually(lambda: none_waits(road), what="the burial")
+        for burial in (1, 2):
+            (letter,) = await read_letters(client, site)
+            await Decisions(client, site, by="a tester").drop(letter, "it was taken again")
+            await forgotten()
+            await sender(road, f"run-{burial}").send(await meant(road))
+            await road.eventually(lambda: none_waits(road), what="the next burial")
+    (letter,) = await read_letters(client, site)
+    assert letter.burial == 3
+    said = {envelope.id for envelope, event in await road.events(road.telescope) if event.entity == "letter"}
+    assert len(said) == 5
+
+    async def known() -> bool:
+        rows = await road.query(road.telescope, "SELECT state, burials FROM dead_letter")
+        return [tuple(row) for row in rows] == [("buried", 3)]
+
+    async with road.running(road.telescope, "projector"):
+        await road.eventually(known, what="the letter in the ops-db")
+
+
+async def test_the_message_of_an_earlier_retry_is_not_taken_for_the_one_of_a_later(road: Road) -> None:
+    """The server remembers what was sent again for a day: a letter must not go for a message that it did not store."""
+    broken, client, site = True, road.client(road.telescope), road.telescope.site
+    await forgetful(client, site)
+
+    async def handle(event: ObservationStarted) -> Sequence[Event]:
+        if broken:
+            raise Permanent("broken", "it is broken", "Mend it.")
+        return [finished(event)]
+
+    async def retried(*, settled: int) -> None:
+        nonlocal broken
+        (letter,) = await read_letters(client, site)
+        broken = False
+        await Decisions(client, site, by="a tester").retry(letter)
+        await road.eventually(lambda: none_waits(road), what="the retry")
+        assert len(await road.events_of(road.telescope, LetterSettled)) == settled
+        broken = True
+
+    async with listening(road, handle, LISTEN):
+        await road.publisher(road.telescope).publish([started()])
+        await road.wait_for(road.telescope, LetterBuried)
+        await road.eventually(lambda: none_waits(road), what="the burial")
+        await retried(settled=1)
+        await forgotten()
+        await sender(road, "again").send(await meant(road))
+        await road.eventually(lambda: none_waits(road), what="the second burial")
+        await retried(settled=2)
+    assert await read_letters(client, site) == []
+    assert len(await road.events_of(road.telescope, ObservationFinished)) == 2

@@ -11,7 +11,9 @@ import io
 import json
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,16 +25,19 @@ from libs.storage.base import ByteProgress, unheard
 from libs.storage.landing import Landing
 from libs.storage.s3_bucket import S3Bucket
 from libs.storage.s3_errors import is_precondition, translated
-from libs.storage.s3_job import Condition, UploadJob, abort_age, judge_existing, object_differs
+from libs.storage.s3_job import SOURCE_FAULTS, UploadJob, abort_age, judge_existing, object_differs
 from libs.storage.s3_objects import SHA256_KEY, ExistingObject, ObjectFacts, Uploaded, UploadOutcome
 from libs.storage.s3_parts import crc_of, plan_parts
 from libs.storage.s3_proof import Proof, ProofMode, Verdict, judge_bytes, judge_head, proof
 from libs.storage.s3_reader import reading
 from libs.storage.s3_stale import Unfinished, abort_stale
+from libs.telemetry.logs import logger
 
 _WRITE_BATCH = 4 << 20
 _LOST = {"object_missing": Verdict.MISSING, "object_broken": Verdict.BROKEN}
 """What a reading that ends so says of the object: it was removed meanwhile (Swift puts damaged ones aside), or ..."""
+
+log = logger("storage")
 
 
 class S3Store(S3Bucket):
@@ -76,6 +81,8 @@ class S3Store(S3Bucket):
         )  # fmt: skip
         with translated(self.settings, f"upload {key!r}"):
             done = judge_existing(job, await self._head(key)) or await self._send(job)
+            if done.outcome is UploadOutcome.ALREADY_THERE and not await self.lists(key):
+                done = await self._send_again(job, done)
             if plan.count > 1:
                 await s3_upload.abort_uploads(self._client, job.bucket, key, abort_age(job, done))
         return done
@@ -86,6 +93,17 @@ class S3Store(S3Bucket):
             raise Retriable(
                 "upload_raced", f"another writer of {job.key!r} came and went", "It is tried again."
             )
+        return done
+
+    async def _send_again(self, job: UploadJob, found: Uploaded) -> Uploaded:
+        """Send what is there, but in no listing; as it is the same bytes, nothing is overwritten that was another's."""
+        try:
+            done = await self._send(replace(job, existing=ExistingObject.REPLACE))
+        except Permanent as error:
+            if error.problem.code not in SOURCE_FAULTS:
+                raise
+            done = replace(found, outcome=UploadOutcome.UNLISTED)
+        log.warning("unlisted", bucket=job.bucket, key=job.key, outcome=done.outcome.name.lower())
         return done
 
     async def abort_stale(self, older_than: timedelta) -> Sequence[Unfinished]:
@@ -135,31 +153,37 @@ class S3Store(S3Bucket):
             Permanent: `object_differs` when it is to be kept and is another one.
         """
         sha256 = hashlib.sha256(data).hexdigest()
-        condition: Condition = {"IfNoneMatch": "*"} if existing is ExistingObject.KEEP else {}
+        send = partial(
+            self._client.put_object,
+            Bucket=self.settings.bucket,
+            Key=key,
+            Body=data,
+            ContentType=content_type,
+            ChecksumCRC64NVME=crc_of(data),
+            Metadata={SHA256_KEY: sha256},
+        )
         with translated(self.settings, f"write {key!r}"):
-            try:
-                await self._client.put_object(
-                    Bucket=self.settings.bucket,
-                    Key=key,
-                    Body=data,
-                    ContentType=content_type,
-                    ChecksumCRC64NVME=crc_of(data),
-                    Metadata={SHA256_KEY: sha256},
-                    **condition,
-                )
-            except ClientError as error:
-                if not condition or not is_precondition(error):
-                    raise
-                return await self._kept(key, len(data), sha256)
+            if existing is ExistingObject.KEEP:
+                try:
+                    await send(IfNoneMatch="*")
+                except ClientError as error:
+                    if not is_precondition(error):
+                        raise
+                    await self._require_same(key, len(data), sha256)
+                    if await self.lists(key):
+                        return UploadOutcome.ALREADY_THERE
+                    log.warning("unlisted", bucket=self.settings.bucket, key=key, outcome="uploaded")
+                else:
+                    return UploadOutcome.UPLOADED
+            await send()
         return UploadOutcome.UPLOADED
 
-    async def _kept(self, key: str, size: int, sha256: str) -> UploadOutcome:
+    async def _require_same(self, key: str, size: int, sha256: str) -> None:
         found = await self._head(key)
         if found is None:
             raise Retriable("upload_raced", f"another writer of {key!r} came and went", "It is tried again.")
         if (found.size, found.sha256) != (size, sha256):
             raise object_differs(self.settings.bucket, found, size, sha256)
-        return UploadOutcome.ALREADY_THERE
 
     async def get_bytes(self, key: str, *, most: int) -> bytes:
         """Read an object into memory.

@@ -91,6 +91,16 @@ class S3Bucket:
                 for found in page.get("Contents", []):
                     yield ListedObject(found["Key"], found["Size"], found["ETag"], found["LastModified"])
 
+    async def lists(self, key: str) -> bool:
+        """Whether the bucket's listing shows an object; Swift may hold one that it never shows.
+
+        It says that a write has failed (503) when it could not note it down for the listing, on a full disk, but the
+        object may be there. What asks for its key finds it, and what goes through the bucket does not.
+        """
+        with translated(self.settings, f"look for {key!r} in the listing"):
+            page = await self._client.list_objects_v2(Bucket=self.settings.bucket, Prefix=key, MaxKeys=1)
+        return any(found["Key"] == key for found in page.get("Contents", []))
+
     async def unfinished(self, prefix: str = "") -> AsyncIterator[str]:
         """Yield the keys of multipart uploads that were neither completed nor aborted."""
         with translated(self.settings, f"list unfinished uploads of {prefix!r}"):

@@ -15,6 +15,10 @@ STALE_UPLOAD = timedelta(hours=6)
 """Age at which an unfinished multipart upload of a key is taken for a dead one."""
 
 
+SOURCE_FAULTS = frozenset({"checksum_mismatch", "source_changed", "source_missing"})
+"""Codes with which an upload says that the file it read is not what it was to send."""
+
+
 class Condition(TypedDict, total=False):
     """The request header that lets a write succeed only where nothing is yet."""
 

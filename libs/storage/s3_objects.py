@@ -52,13 +52,16 @@ class UploadOutcome(Enum):
     """The bytes were sent, checked by the server part by part, and are under their key."""
     ALREADY_THERE = auto()
     """An object of the same size and declared SHA-256 was there: nothing was read or sent."""
+    UNLISTED = auto()
+    """So it was, but no listing shows it; and the bytes to send it again, which would mend that, are not here."""
 
 
 class ExistingObject(Enum):
     """What an upload does about an object that already has the key."""
 
     KEEP = auto()
-    """The same content is left as it is; a different one is never overwritten: `object_differs`."""
+    """The same content is left as it is, or sent again if no listing shows it; a different one is never overwritten:
+    `object_differs`."""
     REPLACE = auto()
     """Sent again whatever is there: for a copy that a proof by bytes has found damaged."""
 

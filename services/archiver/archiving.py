@@ -15,6 +15,7 @@ from libs.storage.base import ByteProgress
 from libs.storage.paths import resolve_inside
 from libs.storage.presence import require_location
 from libs.storage.s3 import S3Store
+from libs.storage.s3_job import SOURCE_FAULTS
 from libs.storage.s3_objects import ExistingObject, Uploaded
 from libs.storage.s3_proof import Proof, ProofMode, Verdict
 from libs.telemetry.logs import logger
@@ -23,10 +24,6 @@ from services.archiver.naming import package_key, sidecar_key
 from services.archiver.sidecar import access_url, sidecar
 
 log = logger("archiver")
-
-
-BUFFER_FAULTS = frozenset({"checksum_mismatch", "source_changed", "source_missing"})
-"""Codes with which an upload says that the file it read is not the package."""
 
 
 class BufferDamaged(Permanent):
@@ -113,7 +110,7 @@ async def _upload(
             progress=progress,
         )
     except Permanent as error:
-        if error.problem.code not in BUFFER_FAULTS:
+        if error.problem.code not in SOURCE_FAULTS:
             raise
         await asyncio.to_thread(require_location, root, arrival.path)
         raise BufferDamaged(**error.problem.model_dump()) from error

@@ -29,10 +29,11 @@ from libs.opsdb.reader import OpsDbReader
 from libs.service.service import Place
 from libs.service.telling import Board, telling
 from libs.storage.base import ByteProgress
+from libs.storage.s3_job import SOURCE_FAULTS
 from libs.storage.s3_objects import ExistingObject
 from libs.storage.s3_proof import ProofMode, Verdict
 from libs.telemetry.logs import logger
-from services.archiver.archiving import BUFFER_FAULTS, Archive, labels, put_sidecar
+from services.archiver.archiving import Archive, labels, put_sidecar
 from services.archiver.asking_back import Origin
 from services.archiver.fetching import Fetcher
 from services.archiver.repairs import Repair, foreign, not_as_written, repaired, unrepairable
@@ -42,7 +43,7 @@ REPAIRED_FROM = "repaired-from"
 REPAIR_CAUSE = "repair-cause"
 """What a mended object says of itself: which copy it was written from, because of which finding."""
 
-_OF_THE_FILE = BUFFER_FAULTS | {"storage_unavailable", "location_missing"}
+_OF_THE_FILE = SOURCE_FAULTS | {"storage_unavailable", "location_missing"}
 """Codes with which an upload says that the file, and not the archive, is at fault."""
 
 _READ_BAD = frozenset({"checksum_mismatch", "source_changed", "object_missing", "object_broken"})

@@ -65,18 +65,21 @@ def remove(folder: int, name: str, exactly: FileFacts) -> bool:
 def take(folder: int, name: str, exactly: FileFacts) -> str | None:
     """Give a file another name in its folder if it is the very one; None if it is not."""
     aside = f".{name}.{secrets.token_hex(8)}.chasqui-deleting"
-    if _facts_at(folder, name) != exactly:
-        return None
-    if len(os.fsencode(aside)) > NAME_LIMIT:
-        # No room for another name: the last look was a moment ago, and that must do.
-        return name
-    try:
-        os.rename(name, aside, src_dir_fd=folder, dst_dir_fd=folder)
-    except FileNotFoundError:
-        return None
-    if _facts_at(folder, aside) == exactly:
-        return aside
-    _give_back(folder, aside, name)
+    while _facts_at(folder, name) == exactly:
+        if len(os.fsencode(aside)) > NAME_LIMIT:
+            # No room for another name: the last look was a moment ago, and that must do.
+            return name
+        try:
+            os.rename(name, aside, src_dir_fd=folder, dst_dir_fd=folder)
+        except FileNotFoundError:
+            return None
+        taken = _facts_at(folder, aside)
+        if taken == exactly:
+            return aside
+        if taken is not None:
+            _give_back(folder, aside, name)
+            return None
+        # Somebody who deletes in this folder, too, has given it its name back: it is taken again.
     return None
 
 

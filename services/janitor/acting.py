@@ -15,7 +15,7 @@ from libs.sites.models import Deployment
 from libs.storage.deletion import EmptiedFolders
 from libs.telemetry.logs import logger
 from services.janitor import hold_queries, queries
-from services.janitor.deleting import Cleared, Ground, delete, require_mounted
+from services.janitor.deleting import Cleared, Ground, delete, give_back, require_mounted
 from services.janitor.facts import BufferCopy, Moment, PackageFacts, SourceCopy
 from services.janitor.looking import look
 from services.janitor.planning import Candidate
@@ -168,6 +168,8 @@ def grouped(items: Iterable[T], key: Callable[[T], str]) -> list[tuple[str, list
 
 
 def _looked(grounds: Grounds, candidates: Sequence[Candidate]) -> list[Candidate]:
+    for location, several in by_location(candidates):
+        give_back(grounds[location], several)
     return [
         replace(
             one, copy=replace(one.copy, seen=look(grounds[ref_of(one).location].root, ref_of(one).path).seen)

@@ -72,7 +72,7 @@ def delete(ground: Ground, candidates: Sequence[Candidate], stopped: Stopped = n
         candidates: SOURCE files or BUFFER packages, their worlds with `Moment.ACTING`.
         stopped: Asked between files and while one is read; what is left then is not told of.
     """
-    _give_back(ground, candidates)
+    give_back(ground, candidates)
     gone: list[Candidate] = []
     refused: list[Refused] = []
     for candidate in candidates:
@@ -126,8 +126,8 @@ def _below(ground: Ground, path: str) -> tuple[Path, str]:
     return (ground.root, path) if below == path else (resolve_inside(ground.root, ground.base), below)
 
 
-def _give_back(ground: Ground, candidates: Sequence[Candidate]) -> None:
-    """What a killed deletion has taken aside gets its name back, and is looked at like everything else."""
+def give_back(ground: Ground, candidates: Sequence[Candidate]) -> None:
+    """What a killed deletion has taken aside gets its name back: it is no more gone than everything else."""
     paths = (one.copy.ref.path for one in candidates if isinstance(one.copy, SourceCopy | BufferCopy))
     for folder in sorted({path.rpartition("/")[0] for path in paths}):
         with suppress(UserError):  # a path that leads out is refused when its turn comes

@@ -90,7 +90,8 @@ if sys.argv[2] == "between":
     os.unlink = die
 else:
     link = os.link
-    exactly._facts_at = lambda folder, name: None if name != "a" else facts
+    other = exactly.FileFacts(0, 0, 0, 0)
+    exactly._facts_at = lambda folder, name: other if name != "a" else facts
     os.link = lambda *a, **o: (link(*a, **o), die())
 exactly.remove(folder, "a", facts)
 """
@@ -120,6 +121,23 @@ def test_who_was_only_slow_takes_again_what_was_given_back(
         unlink(*args, **options)  # type: ignore[arg-type]
 
     monkeypatch.setattr(os, "unlink", given_back_first)
+    assert remove(folder, "a", facts)
+    assert names(tmp_path) == []
+
+
+def test_what_another_gives_back_before_it_was_compared_is_taken_again(
+    tmp_path: Path, folder: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another deletion in the folder begins just then: the file is no other one for that."""
+    facts = put(tmp_path / "a")
+    rename = os.rename
+
+    def given_back_at_once(*args: object, **options: object) -> None:
+        monkeypatch.undo()
+        rename(*args, **options)  # type: ignore[arg-type]
+        give_back(folder)
+
+    monkeypatch.setattr(os, "rename", given_back_at_once)
     assert remove(folder, "a", facts)
     assert names(tmp_path) == []
 

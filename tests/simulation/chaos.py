@@ -105,7 +105,7 @@ _POINT_RATES: Mapping[Fault, tuple[float, float]] = {
     Fault.BIT_ROT: (0.02, 0.2),
     Fault.REPEATS: (0.2, 0.8),
     Fault.RESTLESS_FILES: (0.2, 0.7),
-    Fault.STAGED_ROT: (0.2, 0.9),
+    Fault.STAGED_ROT: (0.5, 1.0),
 }
 """How often, at each occasion: the rate of a history is between these."""
 

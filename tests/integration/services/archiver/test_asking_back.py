@@ -11,7 +11,11 @@ import pytest
 from contracts.bundles import BundleSealed, SealReason
 from contracts.copies import CopyDeleted, CopyRef, CopyRepaired, CopyScrubbed, CopyUnrepairable, copy_id
 from contracts.packages import PackageArchived, PackageCorrupted, PackageFailed, PackageVerified
+from contracts.problems import Problem
 from contracts.states import CopyKind
+from contracts.subjects import breaker_bucket
+from libs.breakers.circuit import Circuit, CircuitState
+from libs.breakers.resources import disk
 from libs.insight.explain import explain
 from libs.insight.sight import Sight
 from libs.insight.status import site_status
@@ -160,6 +164,24 @@ async def test_a_second_archive_is_filled_from_the_first_when_the_buffer_has_rot
     assert list((buffer_of(road, place.site) / ".repairs").iterdir()) == []
     assert not await road.events_of(road.centre, PackageCorrupted)
     assert not await road.letters(road.centre)
+
+
+async def test_it_is_filled_though_the_buffer_was_given_a_rest_and_is_tried_again(road: Road) -> None:
+    """The one try after a pause fetches into the very BUFFER that it tries: it does not wait for itself."""
+    place, event = with_second(road), verified_at_centre(road)
+    bucket = await road.client(place).jetstream().key_value(breaker_bucket(place.site))
+    full = Problem(code="disk_full", reason="it was full", remedy="Free space.")
+    rested = Circuit(state=CircuitState.OPEN, since=datetime.now(UTC), trips=1, problem=full)
+    async with road.running(place, "projector"):
+        async with road.running(place, "archiver"):
+            await road.publisher(road.centre, "verifier").publish([event])
+            await road.wait_for(road.centre, PackageArchived)
+        flip(buffer_of(road, place.site) / event.path, 700)
+        await bucket.put(disk(event.location).key, rested.model_dump_json().encode())
+        await make_bucket(place, f"{place.site}-second")
+        async with road.running(place, "archiver"):
+            _, second = await road.wait_for(road.centre, PackageArchived, count=2)
+    assert await is_whole(place, second)
 
 
 async def test_what_comes_again_mends_what_was_given_up(road: Road) -> None:

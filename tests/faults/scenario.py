@@ -113,10 +113,8 @@ async def loaded(scene: Scene, pace: Pace | None = None) -> AsyncIterator[None]:
         studying(stage.system, stage.ledger, stage.chronicle, scene.rng),
     ):
         yield
-    scene.report.load = {
-        "files": len(stage.ledger.files) - before[0],
-        "stagings": len(stage.ledger.jobs) - before[1],
-    }
+    more = {"files": len(stage.ledger.files) - before[0], "stagings": len(stage.ledger.jobs) - before[1]}
+    scene.report.load = {what: count + scene.report.load.get(what, 0) for what, count in more.items()}
 
 
 async def check(scene: Scene, within_s: float = REST_WITHIN_S) -> None:

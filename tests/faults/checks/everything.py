@@ -86,6 +86,19 @@ async def rest(world: World, within_s: float) -> list[Found]:
         await asyncio.sleep(POLL_S)
 
 
+async def until(world: World, *checks: Check, within_s: float = 600.0) -> None:
+    """Wait until these checks find nothing, all at once.
+
+    Raises:
+        TimeoutError: They go on finding something.
+    """
+    async with asyncio.timeout(within_s):
+        while True:
+            if not any([await _answer(check, world) for check in checks]):
+                return
+            await asyncio.sleep(POLL_S)
+
+
 async def _answer(check: Check, world: World) -> list[str]:
     """What a check says; a server that is too busy to be asked is no rest, and not the end of the waiting."""
     try:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from threading import Lock
 
 from tests.faults.chance import generator
+from tests.faults.doing.filling import STARTS_WITHIN_S, observing_more
 from tests.faults.scenario import Scene
 from tests.support.http_wire import Head
 from tests.support.s3_proxy import Fault, S3Proxy, nothing
@@ -50,12 +51,17 @@ def carries_an_object(head: Head) -> bool:
 
 
 async def disturb(scene: Scene, proxy: S3Proxy, faults: Sequence[Fault], seconds: float) -> None:
-    """Let these faults happen for so long, then none any more; tell how often each did."""
+    """Let these faults happen for so long, and each at least once, then none any more; tell how often each did."""
     before = proxy.happened.copy()
     scene.did(f"S3: {', '.join(fault.value for fault in faults)}, {SHARE:.0%} of all requests")
     proxy.choice = Mixture(generator(scene.rng.random()), faults)
     try:
         await asyncio.sleep(seconds)
+        async with asyncio.timeout(STARTS_WITHIN_S), observing_more(scene):
+            while True:
+                if {fault for fault, _ in proxy.happened - before} >= {*faults}:
+                    break
+                await asyncio.sleep(0.2)
     finally:
         proxy.choice = nothing
     for (fault, method), times in sorted((proxy.happened - before).items(), key=str):

@@ -3,8 +3,9 @@
 After a restore, a replay or a crash a handler hears old events again. Ids of events derive from their causes, and
 ops-db has every event with its cause: it can tell whether this very input was answered.
 
-Nobody is asked about an event that is newer than the instance and comes for the first time. While ops-db is away, or
-stands still, nothing is known: the work is done again then, which is harmless, as handlers see to that by themselves.
+Nobody is asked about an event that is newer than the instance and comes for the first time. Of an ops-db that stands
+still the log is read from there on. While it is away, nothing is known: the work is done again then, which is harmless,
+as handlers see to that by themselves.
 """
 
 import asyncio
@@ -19,18 +20,20 @@ import asyncpg
 from nats.aio.client import Client
 
 from contracts.base import Event
+from contracts.envelope import Envelope
 from contracts.subjects import events_stream
 from libs.bus.delivery import Delivery
 from libs.bus.extent import last_sequence
 from libs.errors import Postponed
 from libs.opsdb.connecting import FAULTS, is_away
+from libs.service.unapplied import MOST, said_because_of
 from libs.telemetry.logs import logger
 
 APPLIED_WITHIN_S = 5.0
 LOOK_EVERY_S = 0.05
 AGAIN_S = 2.0
 STANDSTILL_S = 5.0
-"""A projection that has not moved for so long is not waited for: its projector is dead, or stuck."""
+"""A projection that has not moved for so long is not waited for, but the log read: its projector is dead, or stuck."""
 CLOCKS_DIFFER = timedelta(minutes=5)
 """The clocks of two sites at most."""
 
@@ -90,9 +93,9 @@ class Hindsight:
             Postponed: ``projection_lags``: ops-db does not yet know what the site has said.
             Retriable: ``bus_unavailable``.
         """
-        cause = str(delivery.envelope.id)
-        found = await self._ask(delivery, _ANSWERED, self._stream, list(answers), cause)
-        return frozenset(row["event_id"] for row in found)
+        found, since = await self._ask(delivery, _ANSWERED, self._stream, list(answers), _cause(delivery))
+        known = {row["event_id"] for row in found} | {one.id for one in since}
+        return frozenset(known.intersection(answers))
 
     async def spoke(self, delivery: Delivery, about: UUID, kinds: Collection[type[Event]]) -> bool:
         """Whether the site has said events of these kinds about a thing because of this very input.
@@ -101,20 +104,28 @@ class Hindsight:
             Postponed, Retriable: As `answered`.
         """
         types = [kind.type_name() for kind in kinds]
-        found = await self._ask(delivery, _SPOKE, self._stream, str(about), str(delivery.envelope.id), types)
-        return bool(found and found[0]["exists"])
+        found, since = await self._ask(delivery, _SPOKE, self._stream, str(about), _cause(delivery), types)
+        if found and found[0]["exists"]:
+            return True
+        return any(one.type in types and one.about == str(about) for one in since)
 
     def _is_new(self, delivery: Delivery) -> bool:
         first = delivery.attempt == 1 and not delivery.replayed
         return first and delivery.envelope.time > self._newer
 
-    async def _ask(self, delivery: Delivery, query: str, *arguments: object) -> list[asyncpg.Record]:
+    async def _ask(
+        self, delivery: Delivery, query: str, *arguments: object
+    ) -> tuple[list[asyncpg.Record], list[Envelope]]:
+        """What ops-db answers, and what the site has said since because of this input."""
         if self._is_new(delivery):
-            return []
+            return [], []
         async with self._turn:
             try:
-                await self._follow(delivery)
-                return await (await self._connected()).fetch(query, *arguments)
+                behind = await self._follow(delivery)
+                found = await (await self._connected()).fetch(query, *arguments)
+                if behind is None:
+                    return found, []
+                return found, await said_because_of(self._client, self._stream, *behind, _cause(delivery))
             except FAULTS as error:
                 if not is_away(error) and not isinstance(error, asyncpg.UndefinedTableError):
                     raise
@@ -122,24 +133,28 @@ class Hindsight:
                 if self._connection is not None:
                     self._connection.terminate()
                 self._connection = None
-                return []
+                return [], []
 
     async def _connected(self) -> asyncpg.Connection:
         if self._connection is None or self._connection.is_closed():
             self._connection = await asyncpg.connect(self._dsn, server_settings={"jit": "off"}, timeout=5)
         return self._connection
 
-    async def _follow(self, delivery: Delivery) -> None:
-        """Let ops-db apply what the site has said: once, and again for every repeat of a delivery."""
+    async def _follow(self, delivery: Delivery) -> tuple[int, int] | None:
+        """Let ops-db apply what the site has said: once, and again for every repeat of a delivery.
+
+        Returns:
+            The first and the last sequence that it lacks if it stands still, and they are few enough to be read.
+        """
         if self._in_step and delivery.attempt == 1:
-            return
+            return None
         connection = await self._connected()
         end = await last_sequence(self._client, self._stream)
         deadline = time.monotonic() + APPLIED_WITHIN_S
         while (position := await connection.fetchval(_POSITION, self._stream)) < end:
             if self._stands_still(position):
-                log.info("no_hindsight", reason=f"{self._stream} is applied up to {position} of {end} only")
-                return
+                log.info("behind", reason=f"{self._stream} is applied up to {position} of {end} only")
+                return (position + 1, end) if end - position <= MOST else None
             if time.monotonic() > deadline:
                 raise Postponed(
                     "projection_lags",
@@ -149,9 +164,14 @@ class Hindsight:
                 )
             await asyncio.sleep(LOOK_EVERY_S)
         self._in_step = True
+        return None
 
     def _stands_still(self, position: int) -> bool:
         now = time.monotonic()
         if self._moved is None or self._moved[0] != position:
             self._moved = (position, now)
         return now - self._moved[1] > STANDSTILL_S
+
+
+def _cause(delivery: Delivery) -> str:
+    return str(delivery.envelope.id)

@@ -25,7 +25,7 @@ from libs.transfer.engine import Progress, TransferReport
 from libs.transfer.ratelimit import RateLimit
 from services.mover.engines import ENGINES, choose_engine
 from services.mover.hops import next_hop
-from services.mover.loading import load
+from services.mover.loading import load, require_ends
 from services.mover.trips import Delayed, Lost, Trip, failed, judge, locations_of
 
 PATIENCE = 6000
@@ -89,6 +89,7 @@ class MoverHandlers:
             # After a success the janitor clears both buffers: a late repeat finds nothing, and nothing is wrong.
             if await self._completed_before(trip.id):
                 return ()
+            await self._require_ends(trip)
             # Whoever receives the bundle finds out what is not there, and has that alone sent or built again.
             log.warning("moved_in_part", bundle=str(event.bundle_id), **verdict.problem.model_dump())
         log.info("moved", bundle=str(event.bundle_id), bytes=event.size, seconds=verdict.seconds)
@@ -113,6 +114,11 @@ class MoverHandlers:
             engine = ENGINES[trip.engine](self._place.deployment.routes[trip.bundle.route])
             limit = self._limits.get(trip.bundle.route)
             return await engine.transfer(items, progress=_shown_on(board, use), limit=limit)
+
+    async def _require_ends(self, trip: Trip) -> None:
+        """A disk may have gone away while it was read: then nothing is lost, and the bundle waits for it."""
+        destination = self._root(trip.hop.location)
+        await asyncio.to_thread(require_ends, trip.bundle.packages, self._root, destination)
 
     async def _is_known_as_completed(self, trip: Trip) -> bool:
         """Whether this is a late repeat: both buffers may have been cleared since, and nobody would clear them again."""

@@ -26,12 +26,25 @@ def load(
         Retriable: ``location_missing`` when either end is away.
         UserError: A path leads out of its location.
     """
-    require_location(destination)
+    require_ends(packages, root_of, destination)
     return [_item(one, root_of(one.location), destination) for one in packages]
 
 
+def require_ends(
+    packages: Sequence[BundledPackage], root_of: Callable[[str], Path], destination: Path
+) -> None:
+    """Make sure that the disks of both ends are there: what is missing on one that is away is not lost.
+
+    Raises:
+        Retriable: ``location_missing``.
+        UserError: A path leads out of its location.
+    """
+    require_location(destination)
+    for one in packages:
+        require_location(root_of(one.location), one.path)
+
+
 def _item(one: BundledPackage, origin: Path, destination: Path) -> TransferItem:
-    require_location(origin, one.path)
     target = resolve_inside(destination, one.path)
     return TransferItem(
         id=str(one.package.package_id),

@@ -21,6 +21,7 @@ async def test_each_service_is_killed_in_turn(play: Play, *, long: bool) -> None
         await check(scene)
 
 
+@pytest.mark.long
 async def test_two_services_are_killed_at_once(play: Play, *, long: bool) -> None:
     async with play("kill -9 of two services at once") as scene:
         async with loaded(scene):

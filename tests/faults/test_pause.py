@@ -7,6 +7,7 @@ from tests.faults.doing.pausing import ALONE, pause, second_instances
 from tests.faults.scenario import check, loaded
 
 pytestmark = [
+    pytest.mark.long,
     pytest.mark.faults,
     pytest.mark.timeout(1800),
     pytest.mark.asyncio(loop_scope="session"),

@@ -42,7 +42,7 @@ from services.mover.engines import EngineName
 from services.scanner.judging import Kind, Look
 from services.verifier.clearing import Clearer
 from tests.simulation.active import world
-from tests.simulation.bus.following import read_batches
+from tests.simulation.bus.following import read_batches, read_range
 from tests.simulation.clocks import SimulatedDatetime, SimulatedTime
 from tests.simulation.kernel.loop import CURRENT
 from tests.simulation.opsdb.answers import Answered
@@ -294,6 +294,7 @@ SEAMS: dict[str, Any] = {
     "libs.service.service.Breakers": partial(Breakers, monotonic=SimulatedTime.monotonic),
     "libs.service.service.Leases": leases_of,
     "libs.service.hindsight.Hindsight._connected": connected,
+    "libs.service.unapplied.read_range": read_range,
     "services.mover.past.OpsDbReader": SimulatedReader,
     "libs.service.service._patient_reader": open_reader,
     "libs.bus.leases.this_process": this_process,

@@ -57,6 +57,12 @@ async def end_in_turn(scene: Scene, rounds: int) -> None:
             await end_one(scene, ending)
 
 
+async def end_each_once(scene: Scene) -> None:
+    """End every server in one of its ways, in a shuffled order."""
+    for server in scene.rng.sample([*Server], len(Server)):
+        await end_one(scene, scene.rng.choice([ending for ending in ENDINGS if ending.server is server]))
+
+
 async def end_one(scene: Scene, ending: Ending) -> None:
     """End a server after a random while and wait until another process has its place."""
     await asyncio.sleep(scene.rng.uniform(0, LONGEST_PEACE_S))

@@ -1,4 +1,4 @@
-"""Reading a stream from a position on: stands in for `libs.bus.reading.read_batches`."""
+"""Reading a stream, from a position on or a part of it: stands in for `libs.bus.reading` and `libs.bus.ranges`."""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -35,3 +35,13 @@ async def read_batches(
         batch = log.messages[following - 1 : following - 1 + count]
         following += count
         yield batch
+
+
+async def read_range(
+    nc: Any, stream: str, first: int, last: int
+) -> AsyncGenerator[list[StoredMessage], None]:
+    """Everything in a stream from one sequence to another."""
+    async for batch in read_batches(nc, stream, start=first):
+        yield [message for message in batch if message.sequence <= last]
+        if batch[-1].sequence >= last:
+            return

@@ -237,7 +237,7 @@ async def test_a_message_that_ends_every_process_is_given_up(road: Road, tmp_pat
                     calls.exists() and calls.read_text().count("\n") >= times
                 )
 
-            await road.eventually(called, what="the handler's call, or the letter")
+            await road.eventually(called, within_s=90, what="the handler's call, or the letter")
             if await letters(road):
                 await road.eventually(lambda: settled(road), what="the message's end")
                 break

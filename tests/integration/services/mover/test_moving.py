@@ -20,7 +20,9 @@ from libs.bus.delivery import Delivery
 from libs.errors import Retriable
 from libs.service.service import Place
 from libs.storage.partials import tries_at
+from libs.transfer.engine import TransferItem
 from services.mover.handlers import MoverHandlers
+from services.mover.loading import load
 from tests.support.road import Road
 from tests.support.sealed import START, buffer_of, bundle_of, flip, large, seal_at_telescope
 from tests.support.victims import victim
@@ -105,6 +107,27 @@ async def test_a_lost_package_holds_up_no_other_one_of_its_bundle(road: Road) ->
     assert (missed.package, missed.origin_path) == (gone.package, gone.path)
     assert not await road.events_of(road.telescope, TransferFailed)
     assert not await road.letters(road.telescope)
+
+
+async def test_a_disk_that_goes_away_in_the_middle_makes_no_package_lost(
+    road: Road, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An unmounted disk leaves an empty folder behind: nothing is said, and the bundle waits for the disk."""
+    one = seal_at_telescope(road)
+    root = buffer_of(road, road.telescope.site)
+
+    def then_away(
+        packages: Sequence[BundledPackage], root_of: Callable[[str], Path], destination: Path
+    ) -> list[TransferItem]:
+        items = load(packages, root_of, destination)
+        root.rename(root.with_name("unmounted"))
+        root.mkdir()
+        return items
+
+    monkeypatch.setattr("services.mover.handlers.load", then_away)
+    with pytest.raises(Retriable) as raised:
+        await move_directly(road, bundle_of(road.telescope.deployment, one))
+    assert raised.value.problem.code == "location_missing"
 
 
 async def test_a_late_repeat_of_a_completed_transfer_is_no_failure(road: Road) -> None:

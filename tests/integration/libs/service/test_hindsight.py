@@ -1,0 +1,85 @@
+"""What a site has said before is known also while its projector stands still."""
+
+from datetime import UTC, datetime
+from uuid import UUID, uuid4
+
+import pytest
+
+from contracts.base import Event
+from contracts.envelope import Envelope
+from contracts.observations import ObservationFinished, ObservationStarted, Outcome
+from contracts.subjects import events_stream
+from libs.bus.delivery import Delivery
+from libs.service.hindsight import Hindsight
+from tests.support.road import Road
+
+pytestmark = pytest.mark.integration
+
+NOW = datetime(2026, 3, 1, tzinfo=UTC)
+
+
+def started() -> ObservationStarted:
+    return ObservationStarted(executed_obs_unit_id=uuid4(), instrument="camera", start_time=NOW)
+
+
+def finished(event: ObservationStarted) -> ObservationFinished:
+    return ObservationFinished(
+        executed_obs_unit_id=event.executed_obs_unit_id,
+        instrument=event.instrument,
+        end_time=NOW,
+        outcome=Outcome.COMPLETED,
+        file_count=1,
+    )
+
+
+def again(road: Road, event: Event) -> Delivery:
+    """A second delivery of an event."""
+    site = road.telescope.site
+    return Delivery(Envelope.of(event, site=site, service="test", time=NOW), events_stream(site), 1, 2)
+
+
+async def said(road: Road, event: ObservationStarted) -> UUID:
+    """A site says that an observation is finished, because it was started."""
+    site = road.telescope.site
+    answer = finished(event)
+    await road.publisher(road.telescope).publish([answer], causation_id=str(event.event_id(site)))
+    return answer.event_id(site)
+
+
+@pytest.mark.parametrize("projecting", [False, True])
+async def test_it_knows_what_was_said(
+    road: Road, monkeypatch: pytest.MonkeyPatch, *, projecting: bool
+) -> None:
+    monkeypatch.setattr("libs.service.hindsight.STANDSTILL_S", 0.3)
+    event, other = started(), started()
+    answer = await said(road, event)
+    unsaid = finished(other).event_id(road.telescope.site)
+    services = ["projector"] if projecting else []
+    place = road.telescope
+    dsn = place.opsdb_dsn()
+    async with (
+        road.running(place, *services),
+        Hindsight.open(dsn, road.client(place), place.site) as hindsight,
+    ):
+        if projecting:
+            await road.eventually(lambda: road.query(place, "SELECT FROM event_record"))
+        assert await hindsight.answered(again(road, event), [answer, unsaid]) == {answer}
+        assert await hindsight.answered(again(road, other), [answer]) == set(), (
+            "it was said for another reason"
+        )
+        unit = event.executed_obs_unit_id
+        assert await hindsight.spoke(again(road, event), unit, [ObservationFinished])
+        assert not await hindsight.spoke(again(road, event), unit, [ObservationStarted])
+        assert not await hindsight.spoke(again(road, event), uuid4(), [ObservationFinished])
+
+
+async def test_a_projection_that_is_too_far_behind_is_not_made_up_for(
+    road: Road, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The work is done again: its handlers see that it does no harm."""
+    monkeypatch.setattr("libs.service.hindsight.STANDSTILL_S", 0.3)
+    monkeypatch.setattr("libs.service.hindsight.MOST", 0)
+    event, place = started(), road.telescope
+    answer = await said(road, event)
+    async with Hindsight.open(place.opsdb_dsn(), road.client(place), place.site) as hindsight:
+        assert await hindsight.answered(again(road, event), [answer]) == set()

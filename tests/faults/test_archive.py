@@ -18,7 +18,6 @@ from tests.faults.scientist import Scientist
 from tests.faults.system import standing
 
 pytestmark = [
-    pytest.mark.long,
     pytest.mark.faults,
     pytest.mark.timeout(1800),
     pytest.mark.asyncio(loop_scope="session"),

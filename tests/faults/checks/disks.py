@@ -22,6 +22,8 @@ from tests.faults.ledger import sha256_of
 
 BUFFERS = (TELESCOPE_BUFFER, CENTRE_BUFFER)
 QUARANTINE = ".quarantine"
+STAYING = {QUARANTINE, ".repairs"}
+"""Hidden folders that a BUFFER keeps; what is left in the second shows by its name."""
 LATEST = datetime.max.replace(tzinfo=UTC)
 
 
@@ -139,7 +141,7 @@ def _leftovers(world: World) -> list[str]:
 
 
 def _files(folder: Path) -> Iterator[Path]:
-    """Every file, and every hidden folder but the quarantine; folders may vanish meanwhile."""
+    """Every file, and every hidden folder but those that stay; folders may vanish meanwhile."""
     for top, folders, names in os.walk(folder):
         yield from (Path(top, name) for name in names)
-        yield from (Path(top, name) for name in folders if name.startswith(".") and name != QUARANTINE)
+        yield from (Path(top, name) for name in folders if name.startswith(".") and name not in STAYING)

@@ -38,7 +38,7 @@ async def test_one_that_will_not_stop_is_killed_with_its_descendants(tmp_path: P
     code = (
         "import signal,subprocess,sys,time;signal.signal(15,signal.SIG_IGN);"
         "c=subprocess.Popen([sys.executable,'-c','import time;time.sleep(60)'],start_new_session=True);"
-        "print('child',c.pid,flush=True);time.sleep(60)"
+        "print(f'child {c.pid}',flush=True);time.sleep(60)"
     )
     process = ServerProcess(python(code, tmp_path / "log"))
     await said(process, "child")

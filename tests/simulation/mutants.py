@@ -337,6 +337,15 @@ MUTANTS = (
         first=57,
     ),
     Mutant(
+        "a disk that is away condemns what was on it",
+        {"libs.copies.examining.require_location": lambda *_: None},
+        finds="evidence",
+        settings=only(Fault.LOST_DISKS),
+        within=20,
+        peers=5,
+        first=116,
+    ),
+    Mutant(
         "a scrub compares what the server says of an object",
         {"libs.copies.archived.examine_object": _head_is_enough},
         finds="something never comes to its end",

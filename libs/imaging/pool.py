@@ -48,6 +48,9 @@ class RenderPool:
     def __init__(self, settings: PoolSettings) -> None:
         self._settings = settings
         self._closed = False
+        self._accepted = 0
+        self._at_rest = asyncio.Event()
+        self._at_rest.set()
         # Last in, first out: under little load one worker does all, and the others go idle and end.
         self._free: asyncio.LifoQueue[_Slot] = asyncio.LifoQueue()
         self._slots = tuple(_Slot(settings) for _ in range(settings.workers))
@@ -83,9 +86,17 @@ class RenderPool:
         if self._closed:
             message = "the render pool is closed"
             raise RuntimeError(message)
-        refusal = await asyncio.to_thread(_refused_at_sight, path)
-        if refusal is not None:
-            return refusal
+        self._accepted += 1
+        self._at_rest.clear()
+        try:
+            refusal = await asyncio.to_thread(_refused_at_sight, path)
+            return refusal if refusal is not None else await self._rendered(path, settings)
+        finally:
+            self._accepted -= 1
+            if not self._accepted:
+                self._at_rest.set()
+
+    async def _rendered(self, path: Path, settings: RenderSettings) -> Rendered | NoPreview:
         slot = await self._free.get()
         try:
             return await slot.render(path, settings)
@@ -97,6 +108,7 @@ class RenderPool:
         if self._closed:
             return
         self._closed = True
+        await self._at_rest.wait()  # a file that is only being looked at has asked for no slot yet
         for _ in self._slots:
             slot = await self._free.get()
             await slot.end()

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -195,6 +196,26 @@ async def test_close_finishes_what_was_accepted(small: Path) -> None:
     await pool.close()
     assert {(await task).kind for task in tasks} == {"rendered"}
     assert psutil.Process().children() == []
+
+
+async def test_close_waits_for_a_file_that_is_only_being_looked_at(
+    small: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked_at = threading.Event()
+
+    def slowly(_: Path) -> None:
+        looked_at.wait(30)
+
+    monkeypatch.setattr("libs.imaging.pool._refused_at_sight", slowly)
+    pool = RenderPool(PoolSettings())
+    task = asyncio.create_task(pool.render(small, SETTINGS))
+    await asyncio.sleep(0.1)
+    closing = asyncio.create_task(pool.close())
+    await asyncio.sleep(0.1)
+    looked_at.set()
+    async with asyncio.timeout(30):
+        assert (await task).kind == "rendered"
+        await closing
 
 
 async def test_an_answer_that_is_none_of_ours(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -31,7 +31,7 @@ unit: $(VENV)/.dev ## Tests that need no server
 	$(BIN)/pytest tests/unit -n 4 $(ARGS)
 
 integration: $(VENV)/.dev ## Tests of each part with real servers
-	$(BIN)/pytest tests/integration -n 7 $(ARGS)
+	$(BIN)/pytest tests/integration -n 5 $(ARGS)
 
 whole: $(VENV)/.dev ## e2e and faults-short side by side: most of both is waiting
 	$(BIN)/pytest tests/e2e tests/faults -n 3 --dist loadgroup $(ARGS)

@@ -18,6 +18,9 @@ LEFT = 64 << 10
 """Bytes that a full place still has: a small file, but no package."""
 
 
+TRIES = 20
+
+
 class Room(ABC):
     """A folder that runs full and has room again."""
 
@@ -37,10 +40,19 @@ class Mounted(Room):
     """A file system of its own."""
 
     def fill(self) -> None:
-        """Leave `LEFT` bytes."""
+        """Leave `LEFT` bytes, or a little less: whoever writes meanwhile may have more than is to be left."""
+        for attempt in range(TRIES):
+            try:
+                self._resize(self._used() + LEFT)
+            except subprocess.CalledProcessError:
+                if attempt == TRIES - 1:
+                    raise
+            else:
+                return
+
+    def _used(self) -> int:
         facts = os.statvfs(self.folder)
-        used = (facts.f_blocks - facts.f_bfree) * facts.f_frsize
-        self._resize(used + LEFT)
+        return (facts.f_blocks - facts.f_bfree) * facts.f_frsize
 
     def free(self) -> None:
         """Have room again."""

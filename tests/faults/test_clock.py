@@ -17,6 +17,7 @@ from tests.faults.scenario import Scene, check, loaded, playing, set_up
 from tests.faults.system import standing
 
 pytestmark = [
+    pytest.mark.long,
     pytest.mark.faults,
     pytest.mark.timeout(1800),
     pytest.mark.asyncio(loop_scope="session"),

@@ -26,7 +26,7 @@ from libs.bus.delivery import Delivery
 from libs.bus.extent import last_sequence
 from libs.errors import Postponed
 from libs.opsdb.connecting import FAULTS, is_away
-from libs.service.unapplied import MOST, said_because_of
+from libs.service.unapplied import MOST, Unapplied
 from libs.telemetry.logs import logger
 
 APPLIED_WITHIN_S = 5.0
@@ -65,6 +65,7 @@ class Hindsight:
         self._dsn = dsn
         self._client = client
         self._stream = events_stream(site)
+        self._unapplied = Unapplied(client, self._stream)
         self._connection: asyncpg.Connection | None = None
         self._turn = asyncio.Lock()
         self._in_step = False
@@ -125,7 +126,7 @@ class Hindsight:
                 found = await (await self._connected()).fetch(query, *arguments)
                 if behind is None:
                     return found, []
-                return found, await said_because_of(self._client, self._stream, *behind, _cause(delivery))
+                return found, await self._unapplied.because_of(_cause(delivery), *behind)
             except FAULTS as error:
                 if not is_away(error) and not isinstance(error, asyncpg.UndefinedTableError):
                     raise

@@ -1,35 +1,26 @@
 """What a site has said before is known also while its projector stands still."""
 
+from collections.abc import AsyncGenerator
 from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
 import pytest
+from nats.aio.client import Client
 
 from contracts.base import Event
 from contracts.envelope import Envelope
-from contracts.observations import ObservationFinished, ObservationStarted, Outcome
+from contracts.observations import ObservationFinished, ObservationStarted
 from contracts.subjects import events_stream
 from libs.bus.delivery import Delivery
+from libs.bus.ranges import read_range
+from libs.bus.stored import StoredMessage
 from libs.service.hindsight import Hindsight
+from tests.integration.libs.bus.test_bus import finished, started
 from tests.support.road import Road
 
 pytestmark = pytest.mark.integration
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
-
-
-def started() -> ObservationStarted:
-    return ObservationStarted(executed_obs_unit_id=uuid4(), instrument="camera", start_time=NOW)
-
-
-def finished(event: ObservationStarted) -> ObservationFinished:
-    return ObservationFinished(
-        executed_obs_unit_id=event.executed_obs_unit_id,
-        instrument=event.instrument,
-        end_time=NOW,
-        outcome=Outcome.COMPLETED,
-        file_count=1,
-    )
 
 
 def again(road: Road, event: Event) -> Delivery:
@@ -51,6 +42,13 @@ async def test_it_knows_what_was_said(
     road: Road, monkeypatch: pytest.MonkeyPatch, *, projecting: bool
 ) -> None:
     monkeypatch.setattr("libs.service.hindsight.STANDSTILL_S", 0.3)
+    read: list[int] = []
+
+    def counted(nc: Client, stream: str, first: int, last: int) -> AsyncGenerator[list[StoredMessage], None]:
+        read.extend(range(first, last + 1))
+        return read_range(nc, stream, first, last)
+
+    monkeypatch.setattr("libs.service.unapplied.read_range", counted)
     event, other = started(), started()
     answer = await said(road, event)
     unsaid = finished(other).event_id(road.telescope.site)
@@ -71,6 +69,7 @@ async def test_it_knows_what_was_said(
         assert await hindsight.spoke(again(road, event), unit, [ObservationFinished])
         assert not await hindsight.spoke(again(road, event), unit, [ObservationStarted])
         assert not await hindsight.spoke(again(road, event), uuid4(), [ObservationFinished])
+    assert read == ([] if projecting else [1, 2]), "what ops-db lacks is read once for all questions"
 
 
 async def test_a_projection_that_is_too_far_behind_is_not_made_up_for(

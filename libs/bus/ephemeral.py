@@ -61,11 +61,8 @@ class EphemeralConsumer(ABC):
         """
 
     @abstractmethod
-    async def next_batch(self, following: int) -> list[StoredMessage]:
+    async def next_batch(self) -> list[StoredMessage]:
         """The next messages, at least one; waits for it.
-
-        Args:
-            following: The sequence of the next one.
 
         Raises:
             Amiss: Nothing in order can come any more.
@@ -137,7 +134,7 @@ async def read_on(
         try:
             await consumer.create(following)
             while last is None or following <= last:
-                batch = await consumer.next_batch(following)
+                batch = await consumer.next_batch()
                 following, pause = batch[-1].sequence + 1, _RETRY_S
                 yield batch
         except (Amiss, nats.errors.Error, TimeoutError) as problem:

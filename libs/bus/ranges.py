@@ -49,6 +49,7 @@ class _Pulling(EphemeralConsumer):
 
     def __init__(self, nc: Client, stream: str, domain: str | None, last: int, max_batch: int) -> None:
         super().__init__(nc, stream, domain)
+        self._following = 0
         self._last = last
         self._max_batch = max_batch
         self._pulls = 0
@@ -58,11 +59,12 @@ class _Pulling(EphemeralConsumer):
 
     async def create(self, start: int) -> None:
         """Have the server keep a place from `start` on."""
+        self._following = start
         await self._create(start, listen=f"{self._inbox}.*")
 
-    async def next_batch(self, following: int) -> list[StoredMessage]:
+    async def next_batch(self) -> list[StoredMessage]:
         """Ask for the next messages."""
-        most = min(self._max_batch, self._last - following + 1)
+        most = min(self._max_batch, self._last - self._following + 1)
         self._pulls += 1
         self._wanted, self._batch = most, []
         self._pulled = asyncio.get_running_loop().create_future()
@@ -73,6 +75,7 @@ class _Pulling(EphemeralConsumer):
             ended = await self._pulled
         if not self._batch:
             raise Amiss(f"nothing came: {ended}")
+        self._following = self._batch[-1].sequence + 1
         return self._batch
 
     async def _received(self, message: Msg) -> None:

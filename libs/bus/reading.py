@@ -71,7 +71,7 @@ class _Pushed(EphemeralConsumer):
         )
         self._last_heard = asyncio.get_running_loop().time()
 
-    async def next_batch(self, following: int) -> list[StoredMessage]:  # noqa: ARG002 - it is sent what follows
+    async def next_batch(self) -> list[StoredMessage]:
         """What has come."""
         while not self._waiting:
             if self._amiss is not None:

@@ -1,5 +1,3 @@
-import hashlib
-import os
 import threading
 from pathlib import Path
 
@@ -8,17 +6,7 @@ import pytest
 from libs.copies.staged import PlacedFile
 from libs.errors import Retriable
 from services.stager.proving import prove
-
-DATA = b"as the instrument wrote it"
-TIME_NS = 1_700_000_000_123_456_789
-
-
-def placed(folder: Path, path: str, data: bytes = DATA, mtime_ns: int = TIME_NS) -> PlacedFile:
-    place = folder / path
-    place.parent.mkdir(parents=True, exist_ok=True)
-    place.write_bytes(data)
-    os.utime(place, ns=(mtime_ns, mtime_ns))
-    return PlacedFile(path, len(DATA), TIME_NS, hashlib.sha256(DATA).hexdigest())
+from tests.support.placed import DATA, TIME_NS, placed
 
 
 def proven(folder: Path, *files: PlacedFile) -> list[int]:

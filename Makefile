@@ -39,7 +39,7 @@ whole: $(VENV)/.dev ## e2e and faults-short side by side: most of both is waitin
 e2e: $(VENV)/.dev ## The whole road in processes of its own
 	$(BIN)/pytest tests/e2e -n 2 --dist loadgroup $(ARGS)
 
-faults: $(VENV)/.dev ## Whatever can go wrong, done to a whole deployment under load; half an hour
+faults: $(VENV)/.dev ## Whatever can go wrong, done to a whole deployment under load; an hour and more
 	CHASQUI_FAULTS=long $(BIN)/pytest tests/faults tests/e2e -m "faults or long" -n 2 --dist loadgroup $(ARGS)
 
 faults-short: $(VENV)/.dev ## A few minutes of the same

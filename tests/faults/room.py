@@ -14,11 +14,9 @@ from pathlib import Path
 
 MIB = 1 << 20
 ROOMY = 512 * MIB
+TRIES = 20
 LEFT = 64 << 10
 """Bytes that a full place still has: a small file, but no package."""
-
-
-TRIES = 20
 
 
 class Room(ABC):

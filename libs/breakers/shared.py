@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from contextvars import ContextVar
 from datetime import UTC, datetime
 
 from nats.aio.client import Client
@@ -41,14 +42,20 @@ log = logger("breakers")
 
 
 class Use:
-    """One use of a resource; while it is a probe, it may say early that the resource works."""
+    """One use of resources; while it is a probe, it may say early that the resource works."""
 
-    def __init__(self) -> None:
+    def __init__(self, keys: frozenset[str]) -> None:
+        self.keys = keys
         self.worked = False
+        self.over = False
 
     def works(self) -> None:
         """Bytes moved: whoever waits for this probe need not wait for its end. From any thread."""
         self.worked = True
+
+
+_USES: ContextVar[tuple[tuple["Breakers", Use], ...]] = ContextVar("breakers_uses", default=())
+"""What whoever runs now is in the middle of, or whoever started it was; some of it may be over."""
 
 
 class Breakers:
@@ -88,16 +95,25 @@ class Breakers:
         """Use resources within the block, if none of their breakers is open.
 
         A Retriable error that leaves the block with one of a resource's own codes is a failure of that resource;
-        whatever else comes of the block says that it answered.
+        whatever else comes of the block says that it answered. A use within a use of the same resource is part of it:
+        were the breaker asked once more, the one try after a pause would wait for itself, and no try ever succeed.
 
         Raises:
             Postponed: ``breaker_open``: nothing was tried, and no attempt is to be counted.
         """
-        use = Use()
+        around = _USES.get()
+        passed = {key for owner, one in around if owner is self and not one.over for key in one.keys}
+        asked = [resource for resource in resources if resource.key not in passed]
+        use = Use(frozenset(resource.key for resource in asked))
         async with AsyncExitStack() as stack:
-            for resource in resources:
+            for resource in asked:
                 await stack.enter_async_context(self._used(resource, use))
-            yield use
+            token = _USES.set((*around, (self, use)))
+            try:
+                yield use
+            finally:
+                use.over = True
+                _USES.reset(token)
 
     @asynccontextmanager
     async def _used(self, resource: Resource, use: Use) -> AsyncIterator[None]:

@@ -40,18 +40,11 @@ class Fetcher:
 
     @asynccontextmanager
     async def fetched(
-        self, source: Source, package: PackageRecord, progress: ByteProgress, *, using: str | None = None
+        self, source: Source, package: PackageRecord, progress: ByteProgress
     ) -> AsyncIterator[Path]:
         """A file that holds what the copy holds, as long as the block runs.
 
         Of an archive's copy it is proven to be the package; of a BUFFER's, whoever reads it has to.
-
-        Args:
-            source: The copy.
-            package: What it must be.
-            progress: Hears the bytes.
-            using: The BUFFER whose breaker the caller has passed: were it asked once more, the one try after a pause
-                would wait for itself, and no try would ever succeed.
 
         Raises:
             Permanent: The copy is not there, or is not the package; ``archive_without_keys``.
@@ -62,7 +55,7 @@ class Fetcher:
                 yield await asyncio.to_thread(self._in_buffer, source)
             case ArchiveSource():
                 buffer, scratch = self._scratch(package.package_id, source.location)
-                async with self._breakers.using(*(() if buffer == using else (resources.disk(buffer),))):
+                async with self._breakers.using(resources.disk(buffer)):
                     await asyncio.to_thread(_make_room, scratch, package.size)
                 try:
                     await self._download(source, package, scratch, progress)

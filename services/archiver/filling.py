@@ -44,7 +44,7 @@ class Filler:
         """Put a package into an archive from the first other one that gives it out whole; None if none does.
 
         Args:
-            arrival: The package, and where its copy was: a BUFFER whose breaker the caller has passed.
+            arrival: The package, and where its copy was.
             target: The archive to fill.
             holders: The archives that are said to have it.
             created: Told in the sidecar.
@@ -69,7 +69,7 @@ class Filler:
     ) -> PackageArchived:
         package = arrival.package
         source = ArchiveSource(holder.location, package_key(holder.settings.prefix, package))
-        async with self._fetcher.fetched(source, package, progress, using=arrival.buffer) as path:
+        async with self._fetcher.fetched(source, package, progress) as path:
             there = replace(arrival, path=path.name)
             done = await archive(there, target, root=path.parent, created=created, progress=progress)
         log.info("filled", package=package.name, archive=target.location, source=holder.location)

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextvars import Context
 from dataclasses import dataclass, field
 
 import nats
@@ -118,9 +119,33 @@ async def test_after_the_pause_one_instance_tries_for_all(site: Site) -> None:
         with pytest.raises(Postponed):
             await works(other)
         with pytest.raises(Postponed):
-            await works(one)
+            await asyncio.create_task(works(one), context=Context())  # its other work
     assert (await site.record()).state is CircuitState.CLOSED
     await works(other)
+
+
+async def works_after(event: asyncio.Event, breakers: Breakers) -> None:
+    await event.wait()
+    await works(breakers)
+
+
+async def test_a_use_within_a_use_waits_for_no_try_but_that(site: Site) -> None:
+    one, other = site.instance("one"), site.instance("other")
+    await opened(site, one)
+    site.clock.now += 5.0
+    async with one.using(ARCHIVE):
+        await works(one)
+        await asyncio.create_task(works(one))
+        assert (await site.record()).state is CircuitState.HALF_OPEN, "it is judged by the whole"
+        with pytest.raises(Postponed):
+            await works(other)
+        go_on = asyncio.Event()
+        left_behind = asyncio.create_task(works_after(go_on, one))
+    assert (await site.record()).state is CircuitState.CLOSED
+    await opened(site, one)
+    go_on.set()
+    with pytest.raises(Postponed):
+        await left_behind  # it is part of that use no more
 
 
 async def test_of_many_that_ask_at_once_one_probes(site: Site) -> None:

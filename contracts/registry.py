@@ -12,6 +12,17 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import from_json
 
+from contracts.associations import (
+    AssociationCollected,
+    AssociationFailed,
+    AssociationPlanned,
+    AssociationReopened,
+    ExposureNamed,
+    MembersAdded,
+    MembersArrived,
+    OrphanNoted,
+    ProductMade,
+)
 from contracts.base import Event
 from contracts.bundles import BundleForwarded, BundleReceived, BundleSealed
 from contracts.copies import (
@@ -96,6 +107,15 @@ EVENTS: tuple[type[Event], ...] = (
     LetterDropped,
     AssetRendered,
     RenderFailed,
+    ExposureNamed,
+    AssociationPlanned,
+    MembersAdded,
+    MembersArrived,
+    AssociationCollected,
+    AssociationFailed,
+    AssociationReopened,
+    OrphanNoted,
+    ProductMade,
 )
 
 Upcaster = Callable[[dict[str, Any]], dict[str, Any]]

@@ -2,6 +2,7 @@
 
 from sqlalchemy import MetaData
 
+from libs.opsdb.models.associations import AsnAssociation, AsnExposure, AsnMember, AsnProductLink
 from libs.opsdb.models.base import Base
 from libs.opsdb.models.copies import (
     DataTransferPackagePhysicalCopy,
@@ -37,6 +38,10 @@ METADATA: MetaData = Base.metadata
 
 __all__ = [
     "METADATA",
+    "AsnAssociation",
+    "AsnExposure",
+    "AsnMember",
+    "AsnProductLink",
     "Base",
     "BundledPackage",
     "DataLocation",

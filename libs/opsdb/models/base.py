@@ -14,6 +14,13 @@ from sqlalchemy import BigInteger, DateTime, Double, Enum, Index, MetaData, Text
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped
 
+from contracts.association_states import (
+    AssociationOrigin,
+    AssociationState,
+    CollectionReason,
+    MemberStatus,
+    ProductStatus,
+)
 from contracts.states import (
     CopyKind,
     CopyState,
@@ -44,6 +51,11 @@ ENUMS: dict[type[StrEnum], str] = {
     FailureKind: "failure_kind",
     LetterState: "letter_state",
     HoldKind: "hold_kind",
+    AssociationState: "association_state",
+    AssociationOrigin: "association_origin",
+    CollectionReason: "collection_reason",
+    MemberStatus: "member_status",
+    ProductStatus: "product_status",
 }
 """The name in PostgreSQL of each enum of the contracts."""
 

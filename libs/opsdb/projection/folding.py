@@ -8,6 +8,17 @@ truly happen again has an identity that says so (`after` in FilesScanned and its
 from collections.abc import Callable
 from typing import Any
 
+from contracts.associations import (
+    AssociationCollected,
+    AssociationFailed,
+    AssociationPlanned,
+    AssociationReopened,
+    ExposureNamed,
+    MembersAdded,
+    MembersArrived,
+    OrphanNoted,
+    ProductMade,
+)
 from contracts.base import Event
 from contracts.bundles import BundleForwarded, BundleReceived, BundleSealed
 from contracts.copies import (
@@ -48,6 +59,7 @@ from contracts.staging import StagingCompleted, StagingFailed, StagingReleased, 
 from contracts.transfers import TransferCompleted, TransferFailed, TransferStarted
 from libs.opsdb.projection.changes import Change
 from libs.opsdb.projection.folds import (
+    associations,
     copies,
     deployment,
     files,
@@ -110,6 +122,15 @@ FOLDS: dict[type[Event], Fold] = {
     LetterRetried: letters.letter_retried,
     LetterSettled: letters.letter_settled,
     LetterDropped: letters.letter_dropped,
+    ExposureNamed: associations.exposure_named,
+    AssociationPlanned: associations.association_told,
+    MembersAdded: associations.association_told,
+    MembersArrived: associations.association_told,
+    AssociationCollected: associations.association_told,
+    AssociationFailed: associations.association_told,
+    AssociationReopened: associations.association_told,
+    OrphanNoted: associations.association_told,
+    ProductMade: associations.association_told,
 }
 """What each event does, the first time."""
 

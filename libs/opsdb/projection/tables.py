@@ -61,6 +61,28 @@ WORK_ORDER = tuple(
 
 PROBLEM = ("problem_code", "problem_reason", "problem_remedy")
 REFUSAL = ("refusal_code", "refusal_reason", "refusal_remedy")
+ASSOCIATION = (
+    "site",
+    "revision",
+    "state",
+    "origin",
+    "rule",
+    "expected",
+    "deadline",
+    *("opened_at", "opened_by", "open_reason"),
+    *("collected_at", "collected_by", "collection_reason", "missing"),
+    *PROBLEM,
+)
+MEMBER = (
+    "member_type",
+    "member_status",
+    "product_status",
+    "revision",
+    "executed_obs_unit_id",
+    "arrived_at",
+    "raw_data_file_id",
+    "made_at",
+)
 
 
 def _by_latest(told: str, *columns: str) -> Policies:
@@ -100,6 +122,14 @@ _POLICIES: dict[str, Policies] = {
     "data_transfer": Policies({"state": Policy.ABSORB}, order=WORK_ORDER),
     "staging_job": Policies({"state": Policy.ABSORB}, order=WORK_ORDER),
     "deletion_hold": Policies(versioned=Versioned(("released_at", "released_by"), ("release_reason",))),
+    "asn_exposure": Policies(
+        versioned=Versioned(
+            ("named_at", "told_by"),
+            ("exposure_name", "program_id", "obset_id", "member_num", "member_type", "claims"),
+        )
+    ),
+    "asn_association": Policies(versioned=Versioned(("turn", "told_by"), ASSOCIATION)),
+    "asn_members": Policies(versioned=Versioned(("turn", "told_by"), MEMBER)),
     "site": _by_latest("applied", "description"),
     "data_location": _by_latest("applied", "site", "location_type", "storage_type", "priority", "active"),
     "disk_data_location": _by_latest("told", "path"),
@@ -157,6 +187,10 @@ RAW_DATA_PACKAGE_PHYSICAL_COPY = _table("raw_data_package_physical_copy")
 DATA_TRANSFER_PACKAGE_PHYSICAL_COPY = _table("data_transfer_package_physical_copy")
 DEAD_LETTER = _table("dead_letter")
 DELETION_HOLD = _table("deletion_hold")
+ASN_EXPOSURE = _table("asn_exposure")
+ASN_ASSOCIATION = _table("asn_association")
+ASN_MEMBERS = _table("asn_members")
+ASN_PRODUCT_LINK = _table("asn_product_link")
 
 WRITE_ORDER: tuple[Table, ...] = (
     SITE,
@@ -183,5 +217,9 @@ WRITE_ORDER: tuple[Table, ...] = (
     DATA_TRANSFER_PACKAGE_PHYSICAL_COPY,
     DEAD_LETTER,
     DELETION_HOLD,
+    ASN_EXPOSURE,
+    ASN_ASSOCIATION,
+    ASN_MEMBERS,
+    ASN_PRODUCT_LINK,
 )
 """The one order in which tables are written: supertypes before subtypes, and no two writers can deadlock."""

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from contracts.envelope import Envelope
 from contracts.subjects import events_stream
 from libs.opsdb.projection.applying import Happening
-from tests.support.histories import care, mishaps, road
+from tests.support.histories import associations, care, mishaps, road
 from tests.support.histories.road import Observation, Step
 
 BEGIN = datetime(2026, 9, 1, tzinfo=UTC)
@@ -34,7 +34,8 @@ def eventful(observations: int, seed: int) -> Iterator[Step]:
         list(_eventful(Observation(n, chance.choice((1, 2, 5)), BEGIN + timedelta(minutes=n)), chance))
         for n in range(observations)
     ]
-    yield from interleaved([*sites, *units], chance, at_once=6)
+    grouped = [list(associations.association(n, BEGIN, chance)) for n in range(1, 2 + observations // 4)]
+    yield from interleaved([*sites, *units, *grouped], chance, at_once=6)
 
 
 def interleaved(

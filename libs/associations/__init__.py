@@ -1,0 +1,1 @@
+"""Associations: deciding what becomes of them (pure), and saying it so that nobody else decides it, too."""

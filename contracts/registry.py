@@ -23,7 +23,7 @@ from contracts.associations import (
     OrphanNoted,
     ProductMade,
 )
-from contracts.base import Event
+from contracts.base import Event, Message
 from contracts.bundles import BundleForwarded, BundleReceived, BundleSealed
 from contracts.copies import (
     CopyDeleted,
@@ -46,9 +46,18 @@ from contracts.files import (
     RenderFailed,
     ResultsFiled,
 )
-from contracts.holds import HoldPlaced, HoldReleased
+from contracts.holds import HoldPlaced, HoldReleased, PlaceHold, ReleaseHold
 from contracts.letters import LetterBuried, LetterDropped, LetterRetried, LetterSettled
-from contracts.observations import FilesFiled, ObservationFinished, ObservationStarted
+from contracts.observations import (
+    FileFiles,
+    FilesFiled,
+    FilingAccepted,
+    FilingRefused,
+    FinishObservation,
+    ObservationFinished,
+    ObservationStarted,
+    StartObservation,
+)
 from contracts.packages import (
     PackageAbandoned,
     PackageArchived,
@@ -60,7 +69,13 @@ from contracts.packages import (
     PackageVerified,
 )
 from contracts.problems import Problem
-from contracts.staging import StagingCompleted, StagingFailed, StagingReleased, StagingRequested
+from contracts.staging import (
+    RequestStaging,
+    StagingCompleted,
+    StagingFailed,
+    StagingReleased,
+    StagingRequested,
+)
 from contracts.transfers import TransferCompleted, TransferFailed, TransferStarted
 
 EVENTS: tuple[type[Event], ...] = (
@@ -117,6 +132,18 @@ EVENTS: tuple[type[Event], ...] = (
     OrphanNoted,
     ProductMade,
 )
+
+REQUESTS: dict[str, type[Message]] = {
+    "filing.start": StartObservation,
+    "filing.files": FileFiles,
+    "filing.finish": FinishObservation,
+    "filing.accepted": FilingAccepted,
+    "filing.refused": FilingRefused,
+    "staging.request": RequestStaging,
+    "hold.place": PlaceHold,
+    "hold.release": ReleaseHold,
+}
+"""What clients send and are answered, by the name of its schema. Such a model grows by fields that may be left out."""
 
 Upcaster = Callable[[dict[str, Any]], dict[str, Any]]
 

@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 from pydantic import SecretStr
 
+from contracts.base import Event
 from contracts.subjects import events_stream
 from libs.breakers.shared import Breakers
 from libs.bus.bus import Bus
@@ -183,12 +184,14 @@ class Service:
         subscriptions: Every subscription it has.
         runs_at: Whether a site of a deployment needs it.
         compose: Builds its parts, subscribes its handlers, and takes it all down again.
+        says: Every event it says. Who has subscriptions says, besides, what became of dead letters.
     """
 
     name: str
     subscriptions: tuple[Subscription, ...]
     runs_at: Callable[[Deployment, str], bool]
     compose: Callable[[Runtime], AbstractAsyncContextManager[None]]
+    says: tuple[type[Event], ...] = ()
 
     def subscriptions_at(self, place: Place) -> tuple[Subscription, ...]:
         """Every subscription it has, with the deadlines of a site."""

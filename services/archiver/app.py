@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
+from contracts.copies import CopyRepaired, CopyScrubbed, CopyUnrepairable
+from contracts.packages import PackageArchived, PackageCorrupted, PackageFailed
 from libs.errors import ChasquiError
 from libs.service.archives import open_archives
 from libs.service.service import Runtime, Service
@@ -95,4 +97,13 @@ async def _checked(archive: Archive) -> None:
         raise unreachable(f"look for the bucket at {archive.settings.endpoint}", error) from error
 
 
-SERVICE = Service("archiver", SUBSCRIPTIONS, runs_at=runs_at, compose=compose)
+SAYS = (
+    CopyRepaired,
+    CopyScrubbed,
+    CopyUnrepairable,
+    PackageArchived,
+    PackageCorrupted,
+    PackageFailed,
+)
+
+SERVICE = Service("archiver", SUBSCRIPTIONS, runs_at=runs_at, compose=compose, says=SAYS)

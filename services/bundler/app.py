@@ -4,6 +4,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from contracts.bundles import BundleSealed
+from contracts.copies import CopyScrubbed
+from contracts.packages import PackageFailed
 from libs.bus.guard import Guard
 from libs.service.service import Runtime, Service
 from libs.service.ticking import ticking
@@ -33,4 +35,10 @@ async def compose(runtime: Runtime) -> AsyncIterator[None]:
             yield
 
 
-SERVICE = Service("bundler", SUBSCRIPTIONS, runs_at=sends, compose=compose)
+SAYS = (
+    BundleSealed,
+    CopyScrubbed,
+    PackageFailed,
+)
+
+SERVICE = Service("bundler", SUBSCRIPTIONS, runs_at=sends, compose=compose, says=SAYS)

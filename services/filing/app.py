@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from contracts.observations import FilesFiled, ObservationFinished, ObservationStarted
 from libs.service.http import serve
 from libs.service.service import Runtime, Service
 from libs.sites.models import Deployment
@@ -39,4 +40,10 @@ async def compose(runtime: Runtime) -> AsyncIterator[None]:
             yield
 
 
-SERVICE = Service("filing", SUBSCRIPTIONS, runs_at=runs_at, compose=compose)
+SAYS = (
+    FilesFiled,
+    ObservationFinished,
+    ObservationStarted,
+)
+
+SERVICE = Service("filing", SUBSCRIPTIONS, runs_at=runs_at, compose=compose, says=SAYS)

@@ -3,6 +3,8 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from contracts.holds import HoldPlaced, HoldReleased
+from contracts.staging import StagingReleased, StagingRequested
 from libs.service.http import serve
 from libs.service.service import Runtime, Service
 from libs.sites.models import Deployment
@@ -35,4 +37,11 @@ async def compose(runtime: Runtime) -> AsyncIterator[None]:
             yield
 
 
-SERVICE = Service("gateway", SUBSCRIPTIONS, runs_at=runs_at, compose=compose)
+SAYS = (
+    HoldPlaced,
+    HoldReleased,
+    StagingReleased,
+    StagingRequested,
+)
+
+SERVICE = Service("gateway", SUBSCRIPTIONS, runs_at=runs_at, compose=compose, says=SAYS)

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
+from contracts.copies import CopyDeleted, DeletionRefused, DeletionScheduled
 from contracts.states import LocationType
 from libs.service.archives import open_archives
 from libs.service.service import Runtime, Service
@@ -51,4 +52,10 @@ async def compose(runtime: Runtime) -> AsyncIterator[None]:
             yield
 
 
-SERVICE = Service("janitor", SUBSCRIPTIONS, runs_at=runs_at, compose=compose)
+SAYS = (
+    CopyDeleted,
+    DeletionRefused,
+    DeletionScheduled,
+)
+
+SERVICE = Service("janitor", SUBSCRIPTIONS, runs_at=runs_at, compose=compose, says=SAYS)

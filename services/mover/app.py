@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from contracts.transfers import TransferCompleted, TransferFailed, TransferStarted
 from libs.service.service import Runtime, Service
 from services.mover.handlers import SUBSCRIPTIONS, MoverHandlers, subscribe
 from services.mover.hops import sends
@@ -26,4 +27,10 @@ async def compose(runtime: Runtime) -> AsyncIterator[None]:
         yield
 
 
-SERVICE = Service("mover", SUBSCRIPTIONS, runs_at=sends, compose=compose)
+SAYS = (
+    TransferCompleted,
+    TransferFailed,
+    TransferStarted,
+)
+
+SERVICE = Service("mover", SUBSCRIPTIONS, runs_at=sends, compose=compose, says=SAYS)

@@ -3,8 +3,9 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from contracts.files import FilesAssigned, FilesPackaged
-from contracts.packages import PackagePlanned
+from contracts.copies import CopyRepaired, CopyUnrepairable
+from contracts.files import FilesAssigned, FilesPackaged, FilesRefused
+from contracts.packages import PackageAbandoned, PackagePlanned, PackageSealed
 from contracts.states import LocationType
 from libs.bus.guard import Guard
 from libs.service.service import Runtime, Service
@@ -53,4 +54,15 @@ async def compose(runtime: Runtime) -> AsyncIterator[None]:
         yield
 
 
-SERVICE = Service("packager", SUBSCRIPTIONS, runs_at=runs_at, compose=compose)
+SAYS = (
+    CopyRepaired,
+    CopyUnrepairable,
+    FilesAssigned,
+    FilesPackaged,
+    FilesRefused,
+    PackageAbandoned,
+    PackagePlanned,
+    PackageSealed,
+)
+
+SERVICE = Service("packager", SUBSCRIPTIONS, runs_at=runs_at, compose=compose, says=SAYS)

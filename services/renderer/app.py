@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from contracts.files import AssetRendered, RenderFailed
 from libs.imaging.outcomes import RenderSettings
 from libs.imaging.pool import PoolSettings, RenderPool
 from libs.service.service import Runtime, Service
@@ -27,4 +28,9 @@ async def compose(runtime: Runtime) -> AsyncIterator[None]:
         yield
 
 
-SERVICE = Service("renderer", SUBSCRIPTIONS, runs_at=runs_at, compose=compose)
+SAYS = (
+    AssetRendered,
+    RenderFailed,
+)
+
+SERVICE = Service("renderer", SUBSCRIPTIONS, runs_at=runs_at, compose=compose, says=SAYS)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
+from contracts.files import FilesMissing, FilesScanned, FilesUnfiled
 from libs.opsdb.reader import OpsDbReader
 from libs.service.background import background
 from libs.service.patience import patiently
@@ -86,4 +87,10 @@ def _unfiled(disk: Source, place: Place, opsdb: OpsDbReader) -> UnfiledSweep:
     return UnfiledSweep(disk.location, disk.root, disk.folders, after_s, opsdb)
 
 
-SERVICE = Service("scanner", SUBSCRIPTIONS, runs_at=runs_at, compose=compose)
+SAYS = (
+    FilesMissing,
+    FilesScanned,
+    FilesUnfiled,
+)
+
+SERVICE = Service("scanner", SUBSCRIPTIONS, runs_at=runs_at, compose=compose, says=SAYS)

@@ -4,6 +4,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
+from contracts.packages import PackageStaged
+from contracts.staging import StagingCompleted, StagingFailed, StagingReleased
 from contracts.states import LocationType
 from libs.service.archives import open_archives
 from libs.service.service import Runtime, Service
@@ -56,4 +58,11 @@ async def compose(runtime: Runtime) -> AsyncIterator[None]:
             yield
 
 
-SERVICE = Service("stager", SUBSCRIPTIONS, runs_at=runs_at, compose=compose)
+SAYS = (
+    PackageStaged,
+    StagingCompleted,
+    StagingFailed,
+    StagingReleased,
+)
+
+SERVICE = Service("stager", SUBSCRIPTIONS, runs_at=runs_at, compose=compose, says=SAYS)

@@ -4,6 +4,9 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
+from contracts.bundles import BundleForwarded, BundleReceived
+from contracts.copies import CopyScrubbed
+from contracts.packages import PackageCorrupted, PackageFailed, PackageVerified
 from contracts.states import LocationType
 from libs.errors import UserError
 from libs.opsdb.reader import OpsDbReader
@@ -102,4 +105,13 @@ async def _scrub(
     )
 
 
-SERVICE = Service("verifier", SUBSCRIPTIONS, runs_at=runs_at, compose=compose)
+SAYS = (
+    BundleForwarded,
+    BundleReceived,
+    CopyScrubbed,
+    PackageCorrupted,
+    PackageFailed,
+    PackageVerified,
+)
+
+SERVICE = Service("verifier", SUBSCRIPTIONS, runs_at=runs_at, compose=compose, says=SAYS)

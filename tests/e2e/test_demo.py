@@ -75,14 +75,16 @@ def listen(path: Path) -> socket.socket:
     return listener
 
 
-def test_the_demo_carries_any_tree_there_and_back(tmp_path: Path) -> None:
+def test_it_carries_any_tree_there_and_back_beside_another_one_and_again(tmp_path: Path) -> None:
     inputs, work = tmp_path / "in", tmp_path / "work"
     inputs.mkdir()
     files = strange_tree(inputs)
     with listen(inputs / "odd" / "socket"):
         process = chasqui("demo", "--input", str(inputs), "--workdir", str(work), "--json")
+        finished(demo(tmp_path / "other"))
         out, errors = process.communicate(timeout=200)
     assert process.returncode == 0, errors
+    finished(demo(tmp_path / "other"))
     told = json.loads(out.strip().splitlines()[-1])
     assert told["files"] == told["staged_files"] == files
     assert told["restored_identical"] is True
@@ -101,12 +103,6 @@ def test_the_demo_carries_any_tree_there_and_back(tmp_path: Path) -> None:
             twin = restored / path.relative_to(inputs)
             assert twin.read_bytes() == path.read_bytes()
             assert twin.stat().st_mtime_ns == path.stat().st_mtime_ns
-
-
-def test_twice_in_the_same_folder_beside_another_one(tmp_path: Path) -> None:
-    finished(demo(tmp_path / "work"))
-    for process in (demo(tmp_path / "work"), demo(tmp_path / "other")):
-        finished(process)
     assert processes_in(tmp_path) == []
 
 
@@ -137,8 +133,8 @@ def test_never_over_something_else(tmp_path: Path) -> None:
     ("after_s", "number"),
     [
         (1.0, signal.SIGINT),
-        (1.0, signal.SIGKILL),
-        (6.0, signal.SIGINT),
+        pytest.param(1.0, signal.SIGKILL, marks=pytest.mark.long),
+        pytest.param(6.0, signal.SIGINT, marks=pytest.mark.long),
         (6.0, signal.SIGTERM),
         (6.0, signal.SIGKILL),
     ],

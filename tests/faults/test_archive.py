@@ -19,6 +19,7 @@ from tests.faults.system import standing
 
 pytestmark = [
     pytest.mark.faults,
+    pytest.mark.long,
     pytest.mark.timeout(1800),
     pytest.mark.asyncio(loop_scope="session"),
     pytest.mark.xdist_group("between"),

@@ -9,6 +9,7 @@ from tests.faults.scenario import check, loaded
 
 pytestmark = [
     pytest.mark.faults,
+    pytest.mark.long,
     pytest.mark.timeout(1800),
     pytest.mark.asyncio(loop_scope="session"),
     pytest.mark.xdist_group("embedded"),

@@ -1,13 +1,9 @@
 import asyncio
-import base64
-import hashlib
 import os
 import resource
 import signal
-import zlib
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from functools import partial
 from pathlib import Path
 
 import psutil
@@ -16,7 +12,6 @@ from aiobotocore.config import AioConfig
 from aiobotocore.session import get_session
 from botocore.exceptions import ClientError
 from types_aiobotocore_s3 import S3Client
-from types_aiobotocore_s3.type_defs import CompletedPartTypeDef, ObjectIdentifierTypeDef
 
 from libs.embedded.s3 import EmbeddedS3
 from libs.errors import UserError
@@ -24,14 +19,6 @@ from libs.errors import UserError
 pytestmark = pytest.mark.integration
 
 BUCKET = "raw-data"
-PART = 5 * 1024 * 1024
-WRONG = {
-    "ChecksumCRC32": base64.b64encode(bytes(4)).decode(),
-    "ChecksumCRC32C": base64.b64encode(bytes(4)).decode(),
-    "ChecksumCRC64NVME": base64.b64encode(bytes(8)).decode(),
-    "ChecksumSHA256": base64.b64encode(bytes(32)).decode(),
-    "ContentMD5": base64.b64encode(bytes(16)).decode(),
-}
 
 
 @asynccontextmanager
@@ -97,59 +84,6 @@ async def test_an_object_that_its_container_could_not_take_in_is_listed_later(se
                 return
             await asyncio.sleep(0.2)
     pytest.fail("it is not listed after a minute")
-
-
-@pytest.mark.parametrize("name", WRONG)
-async def test_a_wrong_checksum_is_refused(server: EmbeddedS3, name: str) -> None:
-    async with connected(server) as client:
-        with pytest.raises(ClientError, match=r"BadDigest|InvalidDigest"):
-            await client.put_object(Bucket=BUCKET, Key="k", Body=b"data", **{name: WRONG[name]})  # type: ignore[arg-type] # one of several keywords
-        assert "Contents" not in await client.list_objects_v2(Bucket=BUCKET)
-
-
-async def test_the_right_checksum_is_kept(server: EmbeddedS3) -> None:
-    checksum = base64.b64encode(zlib.crc32(b"data").to_bytes(4, "big")).decode()
-    async with connected(server) as client:
-        await client.put_object(Bucket=BUCKET, Key="k", Body=b"data", ChecksumCRC32=checksum)
-        assert await read(client, "k") == b"data"
-
-
-async def test_parts_are_checked_and_put_together(server: EmbeddedS3) -> None:
-    parts = [os.urandom(PART), os.urandom(1000)]
-    async with connected(server) as client:
-        created = await client.create_multipart_upload(Bucket=BUCKET, Key="big", ChecksumAlgorithm="SHA256")
-        put = partial(client.upload_part, Bucket=BUCKET, Key="big", UploadId=created["UploadId"])
-        with pytest.raises(ClientError, match=r"BadDigest|InvalidDigest"):
-            await put(PartNumber=1, Body=parts[0], ChecksumSHA256=WRONG["ChecksumSHA256"])
-        done: list[CompletedPartTypeDef] = []
-        for number, part in reversed(list(enumerate(parts, start=1))):
-            digest = base64.b64encode(hashlib.sha256(part).digest()).decode()
-            answer = await put(PartNumber=number, Body=part, ChecksumSHA256=digest)
-            done.insert(0, {"PartNumber": number, "ETag": answer["ETag"], "ChecksumSHA256": digest})
-        await client.complete_multipart_upload(
-            Bucket=BUCKET, Key="big", UploadId=created["UploadId"], MultipartUpload={"Parts": done}
-        )
-        assert await read(client, "big") == b"".join(parts)
-
-
-async def test_an_object_is_not_overwritten_on_request(server: EmbeddedS3) -> None:
-    async with connected(server) as client:
-        await client.put_object(Bucket=BUCKET, Key="k", Body=b"first", IfNoneMatch="*")
-        with pytest.raises(ClientError, match="PreconditionFailed"):
-            await client.put_object(Bucket=BUCKET, Key="k", Body=b"second", IfNoneMatch="*")
-        assert await read(client, "k") == b"first"
-
-
-async def test_many_are_deleted_at_once(server: EmbeddedS3) -> None:
-    async with connected(server) as client:
-        for number in range(5):
-            await client.put_object(Bucket=BUCKET, Key=f"k/{number}", Body=b"")
-        keys: list[ObjectIdentifierTypeDef] = [{"Key": f"k/{number}"} for number in range(5)]
-        await client.delete_objects(Bucket=BUCKET, Delete={"Objects": keys})
-        assert "Contents" not in await client.list_objects_v2(Bucket=BUCKET)
-        await client.delete_bucket(Bucket=BUCKET)
-        with pytest.raises(ClientError, match="NoSuchBucket"):
-            await client.put_object(Bucket=BUCKET, Key="k", Body=b"")
 
 
 async def test_it_is_local_and_wants_the_right_key(

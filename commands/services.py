@@ -14,6 +14,7 @@ NAMES = (
     "mover",
     "verifier",
     "archiver",
+    "associator",
     "stager",
     "janitor",
     "renderer",

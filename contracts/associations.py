@@ -59,7 +59,14 @@ class Exposure(Message):
     associations: tuple[Claim, ...] = Field(default=(), max_length=36)
 
     @model_validator(mode="after")
-    def _each_once(self) -> "Exposure":
+    def _can_be(self) -> "Exposure":
+        others = [
+            claim.association_id for claim in self.associations if claim.association_id[0] != self.name[0]
+        ]
+        if others:
+            raise ValueError(
+                f"exposures of instrument {self.name[0]} are in no association such as {others[0]}"
+            )
         if len({claim.association_id for claim in self.associations}) < len(self.associations):
             raise ValueError("an association is named twice")
         return self

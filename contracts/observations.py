@@ -5,6 +5,7 @@ from uuid import UUID
 
 from pydantic import Field, JsonValue
 
+from contracts.associations import Exposure
 from contracts.base import ByteCount, Event, Message, Name, Parted, RelativePath, Sha256, Utc, derived_id
 from contracts.problems import Problem
 
@@ -60,6 +61,7 @@ class StartObservation(Message):
         target: What is observed.
         obs_mode: The observing mode, in the instrument's words.
         conditions: Weather and the like, free keys.
+        exposure: The exposure that it is, where exposures are made into products together.
     """
 
     instrument: Name
@@ -70,6 +72,7 @@ class StartObservation(Message):
     target: Target | None = None
     obs_mode: str | None = Field(default=None, max_length=250)
     conditions: dict[str, JsonValue] = Field(default_factory=dict)
+    exposure: Exposure | None = None
 
     def unit_id(self) -> UUID:
         """The client's id, or the one derived from instrument, obs_unit and start."""

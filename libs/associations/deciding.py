@@ -146,8 +146,9 @@ def collect(
         )
         for one in known.products.values()
     )
-    kind = AssociationCollected if known.here else AssociationFailed
-    return kind(head=head, exposures=rows, products=products)
+    if made:
+        return AssociationCollected(head=head, exposures=rows, products=products)
+    return AssociationFailed(head=head, exposures=rows, products=products)
 
 
 def _what_is_wrong(known: Association) -> Problem | None:

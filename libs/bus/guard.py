@@ -72,6 +72,21 @@ class Guard:
         )
 
 
+class EntityGuard(Guard):
+    """As `Guard`, for all facts of an entity: what is said of a thing depends on everything said of it before.
+
+    Args:
+        client: A connected NATS client.
+        publisher: Of whoever decides.
+        site: The site.
+        event: Any event of the entity.
+    """
+
+    def __init__(self, client: Client, publisher: EventPublisher, *, site: str, event: type[Event]) -> None:
+        super().__init__(client, publisher, site=site, event=event)
+        self.subjects = f"chasqui.{site}.{event.entity}.>"
+
+
 async def until_undisputed(decide: Callable[[], Awaitable[T]], attempts: int = DECISIONS) -> T:
     """Decide, and decide again whenever somebody else was faster.
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from contracts.states import LocationType
-from libs.sites.checks import claims, instruments, locations, retention, routes, scrubs, servers
+from libs.sites.checks import associations, claims, instruments, locations, retention, routes, scrubs, servers
 from libs.sites.findings import Issue, error, warning
 from libs.sites.models import Deployment, DiskLocation
 
@@ -25,6 +25,7 @@ RULES: tuple[Callable[[Deployment], Iterator[Issue]], ...] = (
     retention.archives_have_no_retention,
     scrubs.scrubs_come_to_an_end,
     claims.claims_outlive_a_hitch,
+    associations.deadlines_leave_time,
     instruments.sites_exist,
     instruments.sources_fit,
     instruments.folders_are_safe,

@@ -160,6 +160,16 @@ class ClaimSettings(Settings):
     lease: Duration = timedelta(seconds=15)
 
 
+class AssociationSettings(Settings):
+    """How a site collects associations.
+
+    Attributes:
+        deadline: After so long an association that names no deadline is collected with what is there.
+    """
+
+    deadline: Duration = timedelta(days=30)
+
+
 class SiteSettings(Settings):
     """One site: its servers and its data locations."""
 
@@ -169,6 +179,7 @@ class SiteSettings(Settings):
     http: HttpSettings = HttpSettings()
     scan: ScanSettings = ScanSettings()
     claims: ClaimSettings = ClaimSettings()
+    associations: AssociationSettings = AssociationSettings()
     locations: dict[Name, Location] = Field(default_factory=dict)
 
     def domain_of(self, site: str) -> str:

@@ -9,6 +9,7 @@ from pydantic_core import ErrorDetails
 
 from libs.sites.findings import Issue, KeyPath, Part, error
 from libs.sites.models import (
+    AssociationSettings,
     ClaimSettings,
     Deployment,
     DiskLocation,
@@ -34,6 +35,7 @@ _MODELS: dict[str, type[BaseModel]] = {
     "sites * http": HttpSettings,
     "sites * scan": ScanSettings,
     "sites * claims": ClaimSettings,
+    "sites * associations": AssociationSettings,
     "sites * locations * disk": DiskLocation,
     "sites * locations * s3": S3Location,
     "sites * locations * * retention": Retention,

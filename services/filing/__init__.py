@@ -2,7 +2,7 @@
 
 Hears requests over HTTP and over NATS request/reply. Checks each against the deployment and against what was
 filed before, stores what it accepts, and answers: accepted with ids, or refused with code, reason and remedy.
-Says ObservationStarted, FilesFiled and ObservationFinished.
+Says ObservationStarted, ExposureNamed, FilesFiled and ObservationFinished.
 
 Invariants, and the traps behind them:
 - The answer follows the stored event. Whoever got none may repeat the request: the same again is `repeated`.

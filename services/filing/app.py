@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from contracts.associations import ExposureNamed
 from contracts.observations import FilesFiled, ObservationFinished, ObservationStarted
 from libs.service.http import serve
 from libs.service.service import Runtime, Service
@@ -41,6 +42,7 @@ async def compose(runtime: Runtime) -> AsyncIterator[None]:
 
 
 SAYS = (
+    ExposureNamed,
     FilesFiled,
     ObservationFinished,
     ObservationStarted,

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
+from contracts.associations import Exposure
 from contracts.base import Event
 from contracts.subjects import events_stream
 from libs.errors import Retriable
@@ -33,6 +34,11 @@ class View:
     async def unit(self, unit_id: UUID) -> KnownUnit | None:
         """An observation; None if nobody started it."""
         return self.overlay.unit(unit_id, await queries.unit(self.snapshot, unit_id))
+
+    async def exposure(self, unit_id: UUID) -> Exposure | None:
+        """The exposure that an observation is; None if nobody said so."""
+        recent = self.overlay.exposure(unit_id)
+        return await queries.exposure(self.snapshot, unit_id) if recent is None else recent
 
     async def files(self, unit_id: UUID, location: str, paths: list[str]) -> FilesWorld:
         """What is known about the files at these paths."""

@@ -1,5 +1,9 @@
 """Whether an observation may begin or end: pure decisions."""
 
+from uuid import UUID
+
+from contracts.associations import Exposure, ExposureNamed
+from contracts.base import Event
 from contracts.observations import (
     FilingAccepted,
     FinishObservation,
@@ -15,24 +19,33 @@ from services.filing.world import FinishWorld, KnownUnit
 
 
 def decide_start(
-    request: StartObservation, deployment: Deployment, site: str, unit: KnownUnit | None
+    request: StartObservation,
+    deployment: Deployment,
+    site: str,
+    unit: KnownUnit | None,
+    named: Exposure | None = None,
 ) -> Decision:
-    """Whether an observation may begin.
+    """Whether an observation may begin. Which exposure it is may be said later, by the same start again.
 
     Args:
         request: What is asked.
         deployment: The deployment.
         site: Where it is asked.
         unit: The observation of the same id, if there is one.
+        named: The exposure that it is known to be.
     """
     event = _started(request)
+    unit_id = event.executed_obs_unit_id
     if unit is not None:
-        if unit.started == event:
-            return Accept((), FilingAccepted(executed_obs_unit_id=event.executed_obs_unit_id, repeated=True))
-        return Refuse((_differs(event, unit),))
+        if unit.started != event:
+            return Refuse((_differs(event, unit),))
+        if named is not None and request.exposure not in {None, named}:
+            return Refuse((_other_exposure(unit_id, named),))
+        events = _exposure(request) if named is None else ()
+        return Accept(events, FilingAccepted(executed_obs_unit_id=unit_id, repeated=not events))
     if problems := instrument_problems(request.instrument, deployment, site):
         return Refuse(tuple(problems))
-    return Accept((event,), FilingAccepted(executed_obs_unit_id=event.executed_obs_unit_id))
+    return Accept((event, *_exposure(request)), FilingAccepted(executed_obs_unit_id=unit_id))
 
 
 def decide_finish(request: FinishObservation, world: FinishWorld) -> Decision:
@@ -93,8 +106,23 @@ def already_finished(finished: ObservationFinished, what: str) -> Problem:
 
 
 def _started(request: StartObservation) -> ObservationStarted:
-    facts = {name: value for name, value in request if name != "executed_obs_unit_id"}
+    facts = {name: value for name, value in request if name not in {"executed_obs_unit_id", "exposure"}}
     return ObservationStarted(executed_obs_unit_id=request.unit_id(), **facts)
+
+
+def _exposure(request: StartObservation) -> tuple[Event, ...]:
+    if request.exposure is None:
+        return ()
+    return (ExposureNamed(executed_obs_unit_id=request.unit_id(), exposure=request.exposure),)
+
+
+def _other_exposure(unit_id: UUID, named: Exposure) -> Problem:
+    claims = ", ".join(claim.association_id for claim in named.associations) or "no association"
+    return Problem(
+        code="observation_differs",
+        reason=f"observation {unit_id} was named before as exposure {named.name} of {claims}",
+        remedy="Repeat a start as it was sent first, or give the new observation an id of its own.",
+    )
 
 
 def _standing_problems(name: str, instrument: InstrumentSettings, site: str) -> list[Problem]:

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from typing import TypeVar
 from uuid import UUID
 
+from contracts.associations import Exposure, ExposureNamed
 from contracts.base import Event
 from contracts.observations import FiledFile, FilesFiled, ObservationFinished, ObservationStarted
 from contracts.states import FileState
@@ -25,6 +26,7 @@ class Overlay:
         self._events: deque[tuple[int, Event]] = deque()
         self._started: dict[UUID, tuple[int, ObservationStarted]] = {}
         self._finished: dict[UUID, tuple[int, ObservationFinished]] = {}
+        self._exposures: dict[UUID, tuple[int, Exposure]] = {}
         self._filed: dict[tuple[str, str], dict[UUID, tuple[int, FiledFile]]] = defaultdict(dict)
         self._file_ids: dict[UUID, dict[UUID, int]] = defaultdict(dict)
         self._last: dict[UUID, tuple[int, UUID]] = {}
@@ -39,6 +41,8 @@ class Overlay:
                 self._finished.setdefault(event.executed_obs_unit_id, (sequence, event))
             case FilesFiled():
                 self._apply_files(sequence, event, event_id)
+            case ExposureNamed():
+                self._exposures.setdefault(event.executed_obs_unit_id, (sequence, event.exposure))
             case _:
                 pass
 
@@ -53,6 +57,8 @@ class Overlay:
                     _drop(self._finished, unit, sequence)
                 case FilesFiled():
                     self._forget_files(sequence, event)
+                case ExposureNamed(executed_obs_unit_id=unit):
+                    _drop(self._exposures, unit, sequence)
                 case _:
                     pass
 
@@ -63,6 +69,11 @@ class Overlay:
         if known is not None:
             return KnownUnit(known.started, known.finished or finished)
         return None if started is None else KnownUnit(started, finished)
+
+    def exposure(self, unit_id: UUID) -> Exposure | None:
+        """The exposure that an observation was named as, in what ops-db has not applied yet."""
+        _, exposure = self._exposures.get(unit_id, (0, None))
+        return exposure
 
     def mine(
         self, unit_id: UUID, location: str, paths: Iterable[str], known: Mapping[str, KnownFile]

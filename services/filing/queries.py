@@ -7,6 +7,7 @@ from uuid import UUID
 
 from pydantic_core import from_json
 
+from contracts.associations import Exposure
 from contracts.files import FilesRefused
 from contracts.observations import FilesFiled, ObservationFinished, ObservationStarted, Outcome, Target
 from contracts.states import CopyState, FileState, ObservationState
@@ -18,6 +19,8 @@ SELECT id, instrument, obs_unit, observing_program, obs_mode, target_name, ra_de
        state, start_time, end_time, file_count
 FROM executed_obs_unit WHERE id = $1 AND instrument IS NOT NULL AND start_time IS NOT NULL
 """
+
+_EXPOSURE = "SELECT exposure_name, member_type, claims FROM asn_exposure WHERE executed_obs_unit_id = $1"
 
 _FILES = """
 SELECT f.executed_obs_unit_id, f.path, f.instrument_module, f.declared_size, f.declared_sha256, f.state,
@@ -56,6 +59,17 @@ async def unit(view: Snapshot, unit_id: UUID) -> KnownUnit | None:
     """An observation; None if ops-db has no start of it."""
     rows = await view.fetch(_UNIT, unit_id)
     return _unit(dict(rows[0])) if rows else None
+
+
+async def exposure(view: Snapshot, unit_id: UUID) -> Exposure | None:
+    """The exposure that an observation is; None if ops-db does not know that it is one."""
+    rows = await view.fetch(_EXPOSURE, unit_id)
+    if not rows:
+        return None
+    [row] = rows
+    return Exposure(
+        name=row["exposure_name"], member_type=row["member_type"], associations=from_json(row["claims"])
+    )
 
 
 async def files(view: Snapshot, unit_id: UUID, location: str, paths: Sequence[str]) -> FiledAlready:

@@ -55,7 +55,8 @@ class Registrar:
         unit_id = request.unit_id()
 
         async def decide(view: View) -> Decision:
-            return decide_start(request, self._deployment, self._site, await view.unit(unit_id))
+            named = None if request.exposure is None else await view.exposure(unit_id)
+            return decide_start(request, self._deployment, self._site, await view.unit(unit_id), named)
 
         return await self._settle(decide)
 

@@ -12,8 +12,9 @@ from tests.simulation.kernel.processes import Process
 from tests.simulation.sites import places_of
 from tests.simulation.world import World
 
-NOT_SIMULATED = {"renderer", "gateway"}
-"""They keep nothing and delete nothing: pictures are made from files, and the page shows what others say."""
+NOT_SIMULATED = {"renderer", "gateway", "associator"}
+"""They keep nothing and delete nothing: pictures are made from files, the page shows what others say, and associations
+are lists."""
 
 SIMULATED = tuple(name for name in NAMES if name not in NOT_SIMULATED)
 

@@ -22,7 +22,7 @@ ROOT = Path(__file__).parents[3]
 CONTAINERS = ROOT / "deploy" / "containers"
 SERVERS = {"nats-chile", "nats-cologne", "postgres", "s3"}
 SITES = {
-    "chile": "filing scanner packager bundler mover janitor renderer projector gateway",
+    "chile": "filing scanner packager bundler mover associator janitor renderer projector gateway",
     "cologne": "verifier archiver stager janitor projector gateway",
 }
 

@@ -10,7 +10,7 @@ import pytest
 
 from libs.sites import checks
 from libs.sites.checking import RULES, check_deployment, check_running
-from libs.sites.checks import claims, instruments, locations, retention, routes, scrubs, servers
+from libs.sites.checks import associations, claims, instruments, locations, retention, routes, scrubs, servers
 from libs.sites.findings import Issue, Severity
 from libs.sites.loading import Report, load
 from libs.sites.models import (
@@ -193,6 +193,9 @@ BROKEN: dict[str, tuple[str, str, str, int, Severity]] = {
     ),
     "no pause": ("  relay:\n", "  relay:\n    scan: {sweep: 0s}\n", "sweep_too_short", 11, E),
     "hasty redelivery": ("  relay:\n", "  relay:\n    claims: {redelivery: 0.5s}\n", "claim_too_short", 11, E),
+    "hasty associations": (
+        "  relay:\n", "  relay:\n    associations: {deadline: 1ms}\n", "deadline_too_short", 11, E
+    ),
     "hasty lease": ("  relay:\n", "  relay:\n    claims: {lease: 10ms}\n", "claim_too_short", 11, E),
     "no quiet": ("  relay:\n", "  relay:\n    scan: {quiet: 0s}\n", "quiet_zero", 11, W),
     "unknown origin": ("{origin: chile,", "{origin: peru,", "site_unknown", 23, E),
@@ -368,7 +371,7 @@ def _is_rule(value: object, module: str) -> bool:
 def test_every_rule_is_listed() -> None:
     written = {
         rule
-        for module in (claims, instruments, locations, retention, routes, scrubs, servers)
+        for module in (associations, claims, instruments, locations, retention, routes, scrubs, servers)
         for name, rule in vars(module).items()
         if not name.startswith("_") and _is_rule(rule, module.__name__)
     }

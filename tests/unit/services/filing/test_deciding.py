@@ -5,6 +5,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from contracts.associations import Exposure, ExposureNamed
 from contracts.observations import (
     DeclaredFile,
     FileFiles,
@@ -97,6 +98,32 @@ def test_a_repeated_start_is_taken_even_if_the_instrument_left_meanwhile() -> No
     decision = decide_start(request, deployment(available=False), "chile", FINISHED)
     assert isinstance(decision, Accept)
     assert (decision.events, decision.answer.repeated) == ((), True)
+
+
+def exposed(name: str = "J8C0A1Q1") -> StartObservation:
+    return StartObservation(
+        instrument="camera", start_time=START, executed_obs_unit_id=UNIT, exposure=Exposure(name=name)
+    )
+
+
+def test_which_exposure_it_is_is_told_with_its_start_or_later_and_once() -> None:
+    named = ExposureNamed(executed_obs_unit_id=UNIT, exposure=Exposure(name="J8C0A1Q1"))
+    decision = decide_start(exposed(), deployment(), "chile", None)
+    assert isinstance(decision, Accept)
+    assert decision.events == (STARTED, named)
+    later = decide_start(exposed(), deployment(available=False), "chile", FINISHED)
+    assert isinstance(later, Accept)
+    assert (later.events, later.answer.repeated) == ((named,), False)
+    again = decide_start(exposed(), deployment(), "chile", RUNNING, named.exposure)
+    assert isinstance(again, Accept)
+    assert (again.events, again.answer.repeated) == ((), True)
+
+
+def test_an_observation_is_no_second_exposure() -> None:
+    decision = decide_start(exposed("J8C0A1Q2"), deployment(), "chile", RUNNING, Exposure(name="J8C0A1Q1"))
+    assert codes(decision) == ["observation_differs"]
+    assert isinstance(decision, Refuse)
+    assert "J8C0A1Q1" in decision.problems[0].reason
 
 
 def test_another_start_of_the_same_id_says_what_differs() -> None:

@@ -4,6 +4,7 @@ from uuid import UUID, uuid4
 from hypothesis import given
 from hypothesis import strategies as st
 
+from contracts.associations import Exposure, ExposureNamed
 from contracts.observations import (
     FiledFile,
     FilesFiled,
@@ -42,6 +43,16 @@ def test_it_adds_to_what_the_opsdb_knows() -> None:
     assert overlay.elsewhere(B, "other", ["x"], {}) == {}
     assert overlay.last(A, None) == last
     assert overlay.last(B, UUID(int=9)) == UUID(int=9)
+
+
+def test_an_exposure_is_known_until_the_opsdb_knows_it() -> None:
+    overlay = Overlay()
+    exposure = Exposure(name="J8C0A1Q1")
+    overlay.apply(3, ExposureNamed(executed_obs_unit_id=A, exposure=exposure), uuid4())
+    assert overlay.exposure(A) == exposure
+    assert overlay.exposure(B) is None
+    overlay.prune(3)
+    assert overlay.exposure(A) is None
 
 
 def test_an_end_is_joined_to_a_start_that_the_opsdb_has() -> None:

@@ -25,6 +25,7 @@ from contracts.associations import (
 )
 from contracts.base import Event, Message
 from contracts.bundles import BundleForwarded, BundleReceived, BundleSealed
+from contracts.catalog.applied import CatalogApplied
 from contracts.copies import (
     CopyDeleted,
     CopyRepaired,
@@ -76,10 +77,15 @@ from contracts.staging import (
     StagingReleased,
     StagingRequested,
 )
+from contracts.tokens import TokenIssued, TokenRevoked, TokenUsed
 from contracts.transfers import TransferCompleted, TransferFailed, TransferStarted
 
 EVENTS: tuple[type[Event], ...] = (
     DeploymentApplied,
+    CatalogApplied,
+    TokenIssued,
+    TokenRevoked,
+    TokenUsed,
     ObservationStarted,
     FilesFiled,
     ObservationFinished,

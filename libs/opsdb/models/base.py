@@ -2,7 +2,8 @@
 
 Nearly every column may be null: a row begins as a stub when an event of one site speaks of something whose
 other facts come from another site's stream. For the same reason rows of different streams are not tied by
-foreign keys; only the subtypes of a joined inheritance are, whose rows are written together.
+foreign keys; only those are that are written together: the subtypes of a joined inheritance, and what the catalog
+tells with whatever it refers to, for which a row of its key alone is made if there is none.
 """
 
 from datetime import datetime
@@ -10,7 +11,19 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, DateTime, Double, Enum, Index, MetaData, Text, UniqueConstraint, Uuid
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    DateTime,
+    Double,
+    Enum,
+    ForeignKeyConstraint,
+    Index,
+    MetaData,
+    Text,
+    UniqueConstraint,
+    Uuid,
+)
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped
 
@@ -21,6 +34,7 @@ from contracts.association_states import (
     MemberStatus,
     ProductStatus,
 )
+from contracts.kinds import FrequencyUnit, InstrumentFamily, ScanPattern, Sideband, SourceType
 from contracts.states import (
     CopyKind,
     CopyState,
@@ -56,10 +70,17 @@ ENUMS: dict[type[StrEnum], str] = {
     CollectionReason: "collection_reason",
     MemberStatus: "member_status",
     ProductStatus: "product_status",
+    SourceType: "source_type",
+    InstrumentFamily: "instrument_family",
+    FrequencyUnit: "frequency_unit",
+    Sideband: "sideband",
+    ScanPattern: "scan_pattern",
 }
 """The name in PostgreSQL of each enum of the contracts."""
 
-TableArguments = tuple[Index | UniqueConstraint | dict[str, dict[str, int]], ...]
+TableArguments = tuple[
+    Index | UniqueConstraint | CheckConstraint | ForeignKeyConstraint | dict[str, dict[str, int]], ...
+]
 """The type of a model's `__table_args__`."""
 
 MUCH_UPDATED = {"fillfactor": 80}
@@ -78,6 +99,7 @@ class Base(DeclarativeBase):
         naming_convention={
             "pk": "pk_%(table_name)s",
             "fk": "fk_%(table_name)s_%(referred_table_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
             "uq": "uq_%(table_name)s_%(column_0_N_name)s",
             "ix": "ix_%(table_name)s_%(column_0_N_name)s",
         }
@@ -124,3 +146,13 @@ class WithOwnVersion:
 
     told_at: Mapped[datetime | None]
     told_by: Mapped[UUID | None]
+
+
+class Registered(WithVersion):
+    """Rows of the catalog: each is told in full, and the latest telling counts.
+
+    Attributes:
+        retired: It is no longer used; what refers to it keeps doing so. Null while it is not registered.
+    """
+
+    retired: Mapped[bool | None]

@@ -65,28 +65,6 @@ class TapeDataLocation(WithOwnVersion, DataLocation):
     __mapper_args__ = {"polymorphic_identity": StorageType.TAPE}  # noqa: RUF012 - read by SQLAlchemy
 
 
-class Instrument(WithVersion, Base):
-    """An instrument, where it writes, and how many bytes may go in one package."""
-
-    __tablename__ = "instrument"
-
-    name: Mapped[str] = mapped_column(primary_key=True)
-    site: Mapped[str | None]
-    source_location: Mapped[str | None]
-    folder: Mapped[str | None]
-    available: Mapped[bool | None]
-    package_limit: Mapped[int | None]
-
-
-class InstrumentModule(Base):
-    """A part of an instrument that writes files of its own."""
-
-    __tablename__ = "instrument_module"
-
-    instrument: Mapped[str] = mapped_column(primary_key=True)
-    name: Mapped[str] = mapped_column(primary_key=True)
-
-
 class DataTransferRoute(WithVersion, Base):
     """A way for bundles from one site to another."""
 

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Index
+from sqlalchemy import ForeignKey, Index
 from sqlalchemy.orm import Mapped, mapped_column
 
 from contracts.states import ObservationState
@@ -16,8 +16,15 @@ class ExecutedObsUnit(Base):
 
     Attributes:
         site: Where it was filed.
+        obs_unit: The planned observation that it executes, if any: it has a row, registered or not.
+        observing_program: The program it was made for, likewise.
+        obs_mode: In the instrument's words.
+        target_name: As the observer calls it.
         ra_deg: Right ascension, ICRS, degrees.
         dec_deg: Declination, ICRS, degrees.
+        conditions: Weather and the like, as the instrument has filed them, free keys.
+        quality: The instrument's judgement at the end.
+        start_time: When it began; so is `end_time`.
         filed_at: When its beginning was filed.
         finished_at: When its end was filed.
         file_count: How many files it has; null until it is finished.
@@ -27,13 +34,15 @@ class ExecutedObsUnit(Base):
     __table_args__ = (
         Index(None, "state"),
         Index(None, "start_time"),
+        Index(None, "obs_unit"),
+        Index(None, "observing_program"),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
     site: Mapped[str | None]
     instrument: Mapped[str | None]
-    obs_unit: Mapped[str | None]
-    observing_program: Mapped[str | None]
+    obs_unit: Mapped[str | None] = mapped_column(ForeignKey("obs_unit.name"))
+    observing_program: Mapped[str | None] = mapped_column(ForeignKey("observing_program.name"))
     obs_mode: Mapped[str | None]
     target_name: Mapped[str | None]
     ra_deg: Mapped[float | None]

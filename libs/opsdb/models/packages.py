@@ -8,7 +8,7 @@ from sqlalchemy import Index
 from sqlalchemy.orm import Mapped, mapped_column
 
 from contracts.states import PackageState
-from libs.opsdb.models.base import MUCH_UPDATED, Base, WithProblem
+from libs.opsdb.models.base import MUCH_UPDATED, Base, TableArguments, WithProblem
 
 
 class RawDataPackage(WithProblem, Base):
@@ -56,3 +56,43 @@ class RawDataPackage(WithProblem, Base):
     data_transfer_package_id: Mapped[UUID | None]
     problem_at: Mapped[datetime | None]
     problem_by: Mapped[UUID | None]
+
+
+class RawDataPackageMetadata(Base):
+    """What a package is about, for catalogues of the Virtual Observatory, as far as it is known when it is sealed.
+
+    Attributes:
+        observing_program: As the instrument filed it; so are `obs_unit`, `obs_mode` and `target_name`.
+        ra_deg: Right ascension of the target, ICRS, degrees.
+        dec_deg: Declination of the target, ICRS, degrees.
+        start_time: Of the observation; so is `end_time`.
+        instrument_parameters: What the instrument says about itself, free keys.
+        quality_metrics: What was measured about the data, free keys.
+        extended_provenance: As `contracts.packages.Provenance`.
+        custom: Whatever else, free keys.
+    """
+
+    __tablename__ = "raw_data_package_metadata"
+    __table_args__: TableArguments = (
+        Index(None, "target_name"),
+        Index(None, "start_time"),
+        Index(None, "dec_deg", "ra_deg"),
+    )
+
+    raw_data_package_id: Mapped[UUID] = mapped_column(primary_key=True)
+    observatory: Mapped[str | None]
+    telescope: Mapped[str | None]
+    instrument: Mapped[str | None]
+    instrument_module: Mapped[str | None]
+    observing_program: Mapped[str | None]
+    obs_unit: Mapped[str | None]
+    obs_mode: Mapped[str | None]
+    target_name: Mapped[str | None]
+    ra_deg: Mapped[float | None]
+    dec_deg: Mapped[float | None]
+    start_time: Mapped[datetime | None]
+    end_time: Mapped[datetime | None]
+    instrument_parameters: Mapped[dict[str, Any] | None]
+    quality_metrics: Mapped[dict[str, Any] | None]
+    extended_provenance: Mapped[dict[str, Any] | None]
+    custom: Mapped[dict[str, Any] | None]

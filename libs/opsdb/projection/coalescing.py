@@ -147,7 +147,7 @@ def coalesce(changes: Iterable[Change]) -> Coalesced:
 def _is_plain(policies: Policies) -> bool:
     """Whether the later value of a column may simply take the place of the earlier one."""
     as_is = {Policy.REPLACE, Policy.FIXED}
-    return policies.versioned is None and as_is.issuperset(policies.columns.values())
+    return not policies.versioned and as_is.issuperset(policies.columns.values())
 
 
 def _guards(policies: Policies, change: Upsert) -> Guards:
@@ -173,8 +173,8 @@ def merge_values(policies: Policies, old: Values, new: Values) -> Values:
     for column, policy in policies.columns.items():
         if column in old and column in new:
             values[column] = merged(policy, policies.order, old[column], new[column])
-    if policies.versioned is not None:
-        _take_newest(policies.versioned, values, old, new)
+    for group in policies.versioned:
+        _take_newest(group, values, old, new)
     return values
 
 

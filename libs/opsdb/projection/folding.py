@@ -21,6 +21,7 @@ from contracts.associations import (
 )
 from contracts.base import Event
 from contracts.bundles import BundleForwarded, BundleReceived, BundleSealed
+from contracts.catalog.applied import CatalogApplied
 from contracts.copies import (
     CopyDeleted,
     CopyRepaired,
@@ -56,10 +57,12 @@ from contracts.packages import (
     PackageVerified,
 )
 from contracts.staging import StagingCompleted, StagingFailed, StagingReleased, StagingRequested
+from contracts.tokens import TokenIssued, TokenRevoked, TokenUsed
 from contracts.transfers import TransferCompleted, TransferFailed, TransferStarted
 from libs.opsdb.projection.changes import Change
 from libs.opsdb.projection.folds import (
     associations,
+    catalog,
     copies,
     deployment,
     files,
@@ -68,6 +71,7 @@ from libs.opsdb.projection.folds import (
     observations,
     packages,
     staging,
+    tokens,
     transfers,
 )
 
@@ -80,6 +84,10 @@ Fold = Callable[[Envelope, Any], list[Change]]
 
 FOLDS: dict[type[Event], Fold] = {
     DeploymentApplied: deployment.deployment_applied,
+    CatalogApplied: catalog.catalog_applied,
+    TokenIssued: tokens.token_issued,
+    TokenRevoked: tokens.token_revoked,
+    TokenUsed: tokens.token_used,
     ObservationStarted: observations.observation_started,
     FilesFiled: observations.files_filed,
     ObservationFinished: observations.observation_finished,

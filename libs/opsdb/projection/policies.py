@@ -66,13 +66,13 @@ class Policies:
         columns: Those of single columns.
         order: The states of an ABSORB column, the absorbing one last.
         guarded: Groups that depend on `state`; the first one contains it and is written by every step.
-        versioned: The group with a version, if any.
+        versioned: Groups with a version each.
     """
 
     columns: dict[str, Policy] = field(default_factory=dict)
     order: tuple[str, ...] = ()
     guarded: tuple[Guarded, ...] = ()
-    versioned: Versioned | None = None
+    versioned: tuple[Versioned, ...] = ()
 
 
 def merged(policy: Policy, order: tuple[str, ...], old: object, new: object) -> object:

@@ -12,7 +12,14 @@ import asyncpg
 from libs.opsdb.projection.changes import Key, Values
 from libs.opsdb.projection.coalescing import Coalesced
 from libs.opsdb.projection.statements import Statement
-from libs.opsdb.projection.tables import BUNDLED_PACKAGE, DATA_TRANSFER, RAW_DATA_FILE, UNFILED_FILE, Table
+from libs.opsdb.projection.tables import (
+    API_TOKEN_USE,
+    BUNDLED_PACKAGE,
+    DATA_TRANSFER,
+    RAW_DATA_FILE,
+    UNFILED_FILE,
+    Table,
+)
 
 TRANSFERRING = """
     UPDATE raw_data_package p SET state = 'transferring'
@@ -42,6 +49,20 @@ FILED_BEFORE = """
 """An entry that is reported as filed by nobody has been filed meanwhile."""
 
 
+ALL_USES = """
+    UPDATE api_token t SET use_count = u.uses, last_used_at = u.last_used_at, last_address = u.last_address
+    FROM (
+        SELECT api_token_id, sum(uses)::bigint AS uses, max(last_used_at) AS last_used_at,
+               (array_agg(last_address ORDER BY last_used_at DESC, last_address DESC))[1] AS last_address
+        FROM api_token_use GROUP BY 1
+    ) u
+    WHERE u.api_token_id = t.id
+"""
+
+USES = ALL_USES.replace("GROUP BY", "WHERE api_token_id = ANY($1::uuid[]) GROUP BY")
+"""A token was used as often as all sites together have told."""
+
+
 class Conclusions(Enum):
     """When they are drawn."""
 
@@ -55,7 +76,7 @@ async def conclude(connection: asyncpg.Connection) -> None:
     """Draw all conclusions from all rows, within the open transaction of a connection."""
     # A connection of the projector's kind would go through whole tables by their indexes.
     await connection.execute("SET LOCAL enable_seqscan TO on")
-    for sql in (ALL_TRANSFERRING, ALL_FILED):
+    for sql in (ALL_TRANSFERRING, ALL_FILED, ALL_USES):
         await connection.execute(sql)
 
 
@@ -82,6 +103,7 @@ def conclusions(coalesced: Coalesced) -> list[Statement]:
         (TRANSFERRING, _bundles(coalesced)),
         (FILED_AFTER_ALL, _filed(coalesced)),
         (FILED_BEFORE, _unfiled(coalesced)),
+        (USES, _used(coalesced)),
     )
     return [Statement(sql, [ids]) for sql, ids in found if ids]
 
@@ -104,3 +126,7 @@ def _filed(coalesced: Coalesced) -> Sequence[object]:
 
 def _unfiled(coalesced: Coalesced) -> Sequence[object]:
     return [key[0] for key, _ in _rows(coalesced, UNFILED_FILE)]
+
+
+def _used(coalesced: Coalesced) -> Sequence[object]:
+    return list({key[0] for key, _ in _rows(coalesced, API_TOKEN_USE)})

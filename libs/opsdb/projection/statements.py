@@ -37,9 +37,9 @@ def known_sql(table: Table) -> str:
     keys = ", ".join(table.key)
     if len(table.key) == 1:
         [key] = table.key
-        return f"SELECT {key} FROM {table.name} WHERE {key} = ANY($1::{table.types[key]}[])"  # noqa: S608 - names of our own models
+        return f"SELECT {key} FROM {table.quoted} WHERE {key} = ANY($1::{table.types[key]}[])"  # noqa: S608 - names of our own models
     arrays = ", ".join(f"${n}::{table.types[key]}[]" for n, key in enumerate(table.key, 1))
-    return f"SELECT {keys} FROM unnest({arrays}) AS s({keys}) JOIN {table.name} USING ({keys})"  # noqa: S608 - as above
+    return f"SELECT {keys} FROM unnest({arrays}) AS s({keys}) JOIN {table.quoted} USING ({keys})"  # noqa: S608 - as above
 
 
 @cache
@@ -49,7 +49,7 @@ def upsert_sql(table: Table, columns: tuple[str, ...], guards: Guards = ()) -> s
     arrays = ", ".join(f"${n}::{_wire(table, column)}[]" for n, column in enumerate(named, 1))
     selected = ", ".join(_cast(table, column) for column in named)
     return (
-        f"INSERT INTO {table.name} AS t ({', '.join(named)}) "  # noqa: S608 - names of our own models
+        f"INSERT INTO {table.quoted} AS t ({', '.join(named)}) "  # noqa: S608 - names of our own models
         f"SELECT {selected} FROM unnest({arrays}) AS s({', '.join(named)}) "
         f"ON CONFLICT ({', '.join(table.key)}) {_on_conflict(table, columns, guards)}"
     )
@@ -78,8 +78,9 @@ def _merged(table: Table, columns: tuple[str, ...], column: str, guards: Guards)
             if guard == table.bits(*table.states):
                 return f"EXCLUDED.{column}"
             return _if(_taken(table, guard), f"EXCLUDED.{column}", f"t.{column}")
-    if policies.versioned is not None and column in policies.versioned.all:
-        return _versioned(policies.versioned, columns, column, table)
+    for versioned in policies.versioned:
+        if column in versioned.all:
+            return _versioned(versioned, columns, column, table)
     match policies.columns.get(column, Policy.REPLACE):
         case Policy.EARLIEST:
             return f"LEAST(t.{column}, EXCLUDED.{column})"

@@ -11,6 +11,7 @@ from sqlalchemy import Enum
 from sqlalchemy.dialects import postgresql
 
 from contracts.states import PackageState, WorkState
+from libs.opsdb.connecting import quoted
 from libs.opsdb.models import METADATA
 from libs.opsdb.projection.policies import Guarded, Policies, Policy, Versioned
 
@@ -41,6 +42,11 @@ class Table:
     bit_of: Mapping[object, int]
     policies: Policies
     copyable: bool
+
+    @property
+    def quoted(self) -> str:
+        """Its name as SQL has it: one of them is a reserved word."""
+        return quoted(self.name)
 
     def bits(self, *states: str) -> int:
         """A guard: these states, and a row that is not there or has none."""
@@ -86,7 +92,51 @@ MEMBER = (
 
 
 def _by_latest(told: str, *columns: str) -> Policies:
-    return Policies(versioned=Versioned((f"{told}_at", f"{told}_by"), columns))
+    return Policies(versioned=(_newest(told, *columns),))
+
+
+def _newest(told: str, *columns: str) -> Versioned:
+    return Versioned((f"{told}_at", f"{told}_by"), columns)
+
+
+def _whole(name: str) -> Policies:
+    """Of a row that is told in full: every column beside its key."""
+    model = METADATA.tables[name]
+    told = "told" if "told_at" in model.columns else "applied"
+    key = {column.name for column in model.primary_key}
+    version = {f"{told}_at", f"{told}_by"}
+    return _by_latest(told, *(c.name for c in model.columns if c.name not in key | version))
+
+
+CATALOG = (
+    "observatory",
+    "telescope",
+    "instrument_module",
+    "line",
+    "instrument_module_configuration",
+    "chai_module_configuration",
+    "prime_cam_module_configuration",
+    "observing_program",
+    "sub_observing_program",
+    "source",
+    "fixed_source",
+    "solar_system_object",
+    "constant_elevation_source",
+    "obs_mode",
+    "observation_configuration",
+    "chai_observation_configuration",
+    "prime_cam_observation_configuration",
+    "chai_inpar_parameter",
+    "chai_tiling",
+    "obs_unit",
+    "pre_scheduled_slot",
+    "data_archive",
+    "user",
+    "role",
+    "role_permission",
+    "user_role",
+)
+"""Tables that the catalog alone tells, each after those that it refers to."""
 
 
 _POLICIES: dict[str, Policies] = {
@@ -100,7 +150,7 @@ _POLICIES: dict[str, Policies] = {
     "raw_data_package": Policies(
         {"state": Policy.ABSORB, "verified_at": Policy.EARLIEST, "archived_at": Policy.EARLIEST},
         order=tuple(state.value for state in PackageState),
-        versioned=Versioned(("problem_at", "problem_by"), PROBLEM, void_in=PackageState.ARCHIVED),
+        versioned=(Versioned(("problem_at", "problem_by"), PROBLEM, void_in=PackageState.ARCHIVED),),
     ),
     "data_transfer_package": Policies(
         {"state": Policy.ABSORB, "received_at": Policy.EARLIEST}, order=WORK_ORDER
@@ -121,22 +171,31 @@ _POLICIES: dict[str, Policies] = {
     "data_transfer_package_physical_copy": Policies({"data_transfer_package_id": Policy.FIXED}),
     "data_transfer": Policies({"state": Policy.ABSORB}, order=WORK_ORDER),
     "staging_job": Policies({"state": Policy.ABSORB}, order=WORK_ORDER),
-    "deletion_hold": Policies(versioned=Versioned(("released_at", "released_by"), ("release_reason",))),
+    "deletion_hold": _by_latest("released", "release_reason"),
     "asn_exposure": Policies(
-        versioned=Versioned(
-            ("named_at", "told_by"),
-            ("exposure_name", "program_id", "obset_id", "member_num", "member_type", "claims"),
+        versioned=(
+            Versioned(
+                ("named_at", "told_by"),
+                ("exposure_name", "program_id", "obset_id", "member_num", "member_type", "claims"),
+            ),
         )
     ),
-    "asn_association": Policies(versioned=Versioned(("turn", "told_by"), ASSOCIATION)),
-    "asn_members": Policies(versioned=Versioned(("turn", "told_by"), MEMBER)),
+    "asn_association": Policies(versioned=(Versioned(("turn", "told_by"), ASSOCIATION),)),
+    "asn_members": Policies(versioned=(Versioned(("turn", "told_by"), MEMBER),)),
     "site": _by_latest("applied", "description"),
     "data_location": _by_latest("applied", "site", "location_type", "storage_type", "priority", "active"),
     "disk_data_location": _by_latest("told", "path"),
     "s3_data_location": _by_latest("told", "endpoint", "bucket"),
     "tape_data_location": _by_latest("told", "library"),
-    "instrument": _by_latest("applied", "site", "source_location", "folder", "available", "package_limit"),
+    "instrument": Policies(
+        versioned=(
+            _newest("applied", "site", "source_location", "folder", "available", "package_limit"),
+            _newest("described", "telescope", "description", "retired"),
+        )
+    ),
+    "api_token": Policies({"revoked_at": Policy.EARLIEST}),
     "data_transfer_route": _by_latest("applied", "route_type", "origin", "destination", "via"),
+    **{name: _whole(name) for name in CATALOG},
 }
 
 
@@ -163,13 +222,18 @@ def _sql_type(kind: sqlalchemy.types.TypeEngine[object]) -> str:
     return kind.compile(dialect=postgresql.dialect())  # type: ignore[no-untyped-call]
 
 
+CATALOG_TABLES: Mapping[str, Table] = {name: _table(name) for name in CATALOG}
+
 SITE = _table("site")
 DATA_LOCATION = _table("data_location")
 DISK_DATA_LOCATION = _table("disk_data_location")
 S3_DATA_LOCATION = _table("s3_data_location")
 TAPE_DATA_LOCATION = _table("tape_data_location")
 INSTRUMENT = _table("instrument")
-INSTRUMENT_MODULE = _table("instrument_module")
+INSTRUMENT_MODULE = CATALOG_TABLES["instrument_module"]
+OBSERVING_PROGRAM = CATALOG_TABLES["observing_program"]
+OBS_UNIT = CATALOG_TABLES["obs_unit"]
+USER = CATALOG_TABLES["user"]
 DATA_TRANSFER_ROUTE = _table("data_transfer_route")
 EXECUTED_OBS_UNIT = _table("executed_obs_unit")
 RAW_DATA_FILE = _table("raw_data_file")
@@ -191,6 +255,13 @@ ASN_EXPOSURE = _table("asn_exposure")
 ASN_ASSOCIATION = _table("asn_association")
 ASN_MEMBERS = _table("asn_members")
 ASN_PRODUCT_LINK = _table("asn_product_link")
+API_TOKEN = _table("api_token")
+API_TOKEN_USE = _table("api_token_use")
+RAW_DATA_PACKAGE_METADATA = _table("raw_data_package_metadata")
+DATA_TRANSFER_LOG = _table("data_transfer_log")
+LONG_TERM_ARCHIVE_TRANSFER_LOG = _table("long_term_archive_transfer_log")
+STAGING_JOB_LOG = _table("staging_job_log")
+SYSTEM_LOG = _table("system_log")
 
 WRITE_ORDER: tuple[Table, ...] = (
     SITE,
@@ -198,13 +269,16 @@ WRITE_ORDER: tuple[Table, ...] = (
     DISK_DATA_LOCATION,
     S3_DATA_LOCATION,
     TAPE_DATA_LOCATION,
+    CATALOG_TABLES["observatory"],
+    CATALOG_TABLES["telescope"],
     INSTRUMENT,
-    INSTRUMENT_MODULE,
+    *(table for name, table in CATALOG_TABLES.items() if name not in ("observatory", "telescope")),
     DATA_TRANSFER_ROUTE,
     EXECUTED_OBS_UNIT,
     RAW_DATA_FILE,
     UNFILED_FILE,
     RAW_DATA_PACKAGE,
+    RAW_DATA_PACKAGE_METADATA,
     DATA_TRANSFER_PACKAGE,
     BUNDLED_PACKAGE,
     DATA_TRANSFER,
@@ -221,5 +295,11 @@ WRITE_ORDER: tuple[Table, ...] = (
     ASN_ASSOCIATION,
     ASN_MEMBERS,
     ASN_PRODUCT_LINK,
+    API_TOKEN,
+    API_TOKEN_USE,
+    DATA_TRANSFER_LOG,
+    LONG_TERM_ARCHIVE_TRANSFER_LOG,
+    STAGING_JOB_LOG,
+    SYSTEM_LOG,
 )
 """The one order in which tables are written: supertypes before subtypes, and no two writers can deadlock."""

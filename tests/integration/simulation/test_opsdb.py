@@ -122,7 +122,7 @@ async def _compare(writer: OpsDbWriter, connection: asyncpg.Connection, site: Pl
                 one.arguments,
             )
     for name, table in METADATA.tables.items():
-        found: Sequence[Any] = await connection.fetch(f"SELECT * FROM {name}")  # noqa: S608  a table of ours
+        found: Sequence[Any] = await connection.fetch(f'SELECT * FROM "{name}"')  # noqa: S608  a table of ours
         key = [column.name for column in table.primary_key.columns]
         assert _by_key(found, key) == _by_key(_simulated(site.tables, name), key), name
     return {one.query for one in asked if one.rows}

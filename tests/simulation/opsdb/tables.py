@@ -15,6 +15,7 @@ from libs.opsdb.projection.coalescing import Coalesced, Guards, Wave, coalesce
 from libs.opsdb.projection.folding import fold
 from libs.opsdb.projection.policies import Policy, Versioned
 from libs.opsdb.projection.tables import (
+    API_TOKEN_USE,
     BUNDLED_PACKAGE,
     DATA_TRANSFER,
     RAW_DATA_FILE,
@@ -177,9 +178,23 @@ class Tables:
             bundles = {key[0] for key, _ in _named(coalesced, BUNDLED_PACKAGE)}
             bundles |= {values["data_transfer_package_id"] for _, values in _named(coalesced, DATA_TRANSFER)}
             self._transferring(bundles)
+        if API_TOKEN_USE in coalesced:
+            self._tokens_used({key[0] for key, _ in _named(coalesced, API_TOKEN_USE)})
         filed = any("path" in values for _, values in _named(coalesced, RAW_DATA_FILE))
         if filed or UNFILED_FILE in coalesced:
             self._filed_after_all()
+
+    def _tokens_used(self, tokens: set[object]) -> None:
+        for token in tokens:
+            uses = [row for row in self.rows["api_token_use"].values() if row["api_token_id"] == token]
+            last = max(uses, key=lambda row: (row["last_used_at"], row["last_address"]))
+            self._change(
+                "api_token",
+                (token,),
+                use_count=sum(int(str(row["uses"])) for row in uses),
+                last_used_at=last["last_used_at"],
+                last_address=last["last_address"],
+            )
 
     def _transferring(self, bundles: set[object]) -> None:
         begun = {row["data_transfer_package_id"] for row in self.rows["data_transfer"].values()}
@@ -243,8 +258,8 @@ def _rules(table: Table) -> Mapping[str, Rule]:
                 found[column] = partial(_absorbed, table)
             case Policy.REPLACE:
                 pass
-    if policies.versioned is not None:
-        found |= dict.fromkeys(policies.versioned.all, partial(_versioned, table, policies.versioned))
+    for versioned in policies.versioned:
+        found |= dict.fromkeys(versioned.all, partial(_versioned, table, versioned))
     for number, group in enumerate(policies.guarded):
         found |= dict.fromkeys(group.columns, partial(_guarded, table, number))
     return found

@@ -128,6 +128,22 @@ def clearing(observation: Observation) -> Iterator[Step]:
     copy = archive_copy(observation).model_copy(update={"location": road.ORIGIN_BUFFER})
     batch = derived_id("clearing", record.package_id, road.ORIGIN_BUFFER)
     gone = observation.end + timedelta(days=9)
+    # A bundle is a manifest, so that there is nothing to delete of it; a release that had them may have told this.
+    manifest = CopyRef(
+        kind=CopyKind.DATA_TRANSFER_PACKAGE,
+        entity_id=observation.bundle_id,
+        location=road.ORIGIN_BUFFER,
+        path=str(observation.bundle_id),
+        size=0,
+    )
+    yield (
+        road.ORIGIN,
+        DeletionScheduled(
+            location=road.ORIGIN_BUFFER,
+            batch=derived_id("clearing", observation.bundle_id),
+            copies=(manifest,),
+        ),
+    )
     if observation.number % 2:
         first = derived_id("clearing", record.package_id, road.ORIGIN_BUFFER, "in vain")
         yield road.ORIGIN, DeletionScheduled(location=road.ORIGIN_BUFFER, batch=first, copies=(copy,))

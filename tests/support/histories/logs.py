@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from contracts.envelope import Envelope
 from contracts.subjects import events_stream
 from libs.opsdb.projection.applying import Happening
-from tests.support.histories import associations, care, mishaps, road
+from tests.support.histories import associations, care, catalog, mishaps, road
 from tests.support.histories.road import Observation, Step
 
 BEGIN = datetime(2026, 9, 1, tzinfo=UTC)
@@ -35,7 +35,12 @@ def eventful(observations: int, seed: int) -> Iterator[Step]:
         for n in range(observations)
     ]
     grouped = [list(associations.association(n, BEGIN, chance)) for n in range(1, 2 + observations // 4)]
-    yield from interleaved([*sites, *units, *grouped], chance, at_once=6)
+    registering = [
+        list(catalog.telling(site, chance, offset=timedelta(hours=n)))
+        for n, site in enumerate((road.ORIGIN, road.DESTINATION))
+    ]
+    tokens = [list(catalog.token(n)) for n in range(2)]
+    yield from interleaved([*sites, *registering, *tokens, *units, *grouped], chance, at_once=10)
 
 
 def interleaved(

@@ -17,8 +17,9 @@ from contracts.copies import (
     RefusedCopy,
 )
 from contracts.envelope import Envelope
-from contracts.states import COPY_STEPS, CopyKind, CopyState, CopyStep, copy_sources
+from contracts.states import COPY_STEPS, CopyKind, CopyState, CopyStep, WorkState, copy_sources
 from libs.opsdb.projection.changes import Change, Key, Upsert, Values, problem_columns
+from libs.opsdb.projection.folds.journals import archive_entry
 from libs.opsdb.projection.ids import copy_namer
 from libs.opsdb.projection.tables import (
     DATA_TRANSFER_PACKAGE_PHYSICAL_COPY,
@@ -144,7 +145,7 @@ def copy_scrubbed(_told: Envelope, event: CopyScrubbed) -> list[Change]:
     return _of_copies([(event.copy_ref, columns)])
 
 
-def copy_repaired(_told: Envelope, event: CopyRepaired) -> list[Change]:
+def copy_repaired(told: Envelope, event: CopyRepaired) -> list[Change]:
     """A copy is whole again, or there again: its bytes are new, and were proven."""
     columns: dict[str, object] = {
         **_NOT_DAMAGED,
@@ -154,12 +155,28 @@ def copy_repaired(_told: Envelope, event: CopyRepaired) -> list[Change]:
         "repaired_at": event.repaired_at,
         "repaired_from": event.repaired_from,
     }
-    return _of_copies([(event.copy_ref, columns)], _guard(CopyStep.ARRIVED, CopyState.PRESENT))
+    copy = event.copy_ref
+    return [
+        *_of_copies([(copy, columns)], _guard(CopyStep.ARRIVED, CopyState.PRESENT)),
+        archive_entry(
+            told,
+            copy.entity_id,
+            copy.location,
+            WorkState.COMPLETED,
+            f"{copy.size} bytes written anew in {copy.location}, from {event.repaired_from}",
+        ),
+    ]
 
 
 def copy_unrepairable(told: Envelope, event: CopyUnrepairable) -> list[Change]:
     """A copy is damaged, and nothing was found to mend it with."""
-    return _of_copies([(event.copy_ref, {"unrepairable_at": told.time})])
+    copy, problem = event.copy_ref, event.problem
+    return [
+        *_of_copies([(copy, {"unrepairable_at": told.time})]),
+        archive_entry(
+            told, copy.entity_id, copy.location, WorkState.FAILED, f"{problem.reason} ({problem.code})"
+        ),
+    ]
 
 
 def _of_copies(told: Sequence[tuple[CopyRef, Values]], guard: int = 0) -> list[Change]:

@@ -8,6 +8,7 @@ from contracts.envelope import Envelope
 from contracts.states import StorageType
 from libs.opsdb.projection import tables
 from libs.opsdb.projection.changes import Change, Upsert, one
+from libs.opsdb.projection.folds.journals import said
 
 
 def deployment_applied(told: Envelope, event: DeploymentApplied) -> list[Change]:
@@ -36,6 +37,14 @@ def deployment_applied(told: Envelope, event: DeploymentApplied) -> list[Change]
             "via": "{" + ",".join(r.via) + "}",
         }
         changes.append(one(tables.DATA_TRANSFER_ROUTE, (r.name,), {**columns, **version}))
+    changes.append(
+        said(
+            told,
+            actor=None,
+            message=f"revision {event.revision} of the deployment of {event.observatory}",
+            details={"revision": event.revision, "telescope": event.telescope},
+        )
+    )
     return changes
 
 

@@ -4,6 +4,7 @@ from contracts.envelope import Envelope
 from contracts.letters import LetterBuried, LetterDropped, LetterRetried, LetterSettled
 from contracts.states import LetterState
 from libs.opsdb.projection.changes import Change, one, problem_columns
+from libs.opsdb.projection.folds.journals import said
 from libs.opsdb.projection.tables import DEAD_LETTER
 
 
@@ -34,7 +35,10 @@ def letter_retried(told: Envelope, event: LetterRetried) -> list[Change]:
         "decided_at": told.time,
         "decided_by": event.requested_by,
     }
-    return [one(DEAD_LETTER, (event.letter_id,), columns)]
+    return [
+        one(DEAD_LETTER, (event.letter_id,), columns),
+        said(told, actor=event.requested_by, message="a dead letter is sent again"),
+    ]
 
 
 def letter_settled(told: Envelope, event: LetterSettled) -> list[Change]:
@@ -50,4 +54,7 @@ def letter_dropped(told: Envelope, event: LetterDropped) -> list[Change]:
         "decided_by": event.dropped_by,
         "drop_reason": event.reason,
     }
-    return [one(DEAD_LETTER, (event.letter_id,), columns)]
+    return [
+        one(DEAD_LETTER, (event.letter_id,), columns),
+        said(told, actor=event.dropped_by, message=f"a dead letter is dropped: {event.reason}"),
+    ]

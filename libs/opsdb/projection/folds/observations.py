@@ -6,7 +6,7 @@ from contracts.envelope import Envelope
 from contracts.observations import FilesFiled, ObservationFinished, ObservationStarted, Outcome
 from contracts.states import FileState, ObservationState
 from libs.opsdb.projection.changes import NO_PROBLEM, Change, Upsert, one
-from libs.opsdb.projection.tables import EXECUTED_OBS_UNIT, RAW_DATA_FILE
+from libs.opsdb.projection.tables import EXECUTED_OBS_UNIT, OBS_UNIT, OBSERVING_PROGRAM, RAW_DATA_FILE
 
 FROM_BEFORE_THE_SCAN = RAW_DATA_FILE.bits(FileState.FILED, FileState.MISSING, FileState.REFUSED)
 """A file that was found, planned or packaged already is not looked for again because it is filed again."""
@@ -15,7 +15,7 @@ _ENDED = {Outcome.COMPLETED: ObservationState.FINISHED, Outcome.ABORTED: Observa
 
 
 def observation_started(told: Envelope, event: ObservationStarted) -> list[Change]:
-    """The observation runs."""
+    """The observation runs. What it executes has a row from now on, whether it is registered already or not."""
     target = event.target
     columns = {
         "site": told.site,
@@ -31,7 +31,12 @@ def observation_started(told: Envelope, event: ObservationStarted) -> list[Chang
         "start_time": event.start_time,
         "filed_at": told.time,
     }
-    return [one(EXECUTED_OBS_UNIT, (event.executed_obs_unit_id,), columns)]
+    planned: list[Change] = []
+    if event.obs_unit is not None:
+        planned.append(one(OBS_UNIT, (event.obs_unit,), {}))
+    if event.observing_program is not None:
+        planned.append(one(OBSERVING_PROGRAM, (event.observing_program,), {}))
+    return [*planned, one(EXECUTED_OBS_UNIT, (event.executed_obs_unit_id,), columns)]
 
 
 def files_filed(told: Envelope, event: FilesFiled) -> list[Change]:

@@ -2,7 +2,6 @@
 
 from datetime import datetime
 
-from contracts.base import derived_id
 from contracts.envelope import Envelope
 from contracts.packages import (
     PackageAbandoned,
@@ -19,7 +18,12 @@ from contracts.problems import Problem
 from contracts.states import CopyKind, PackageState, WorkState
 from libs.opsdb.projection.changes import Change, Release, one, problem_columns
 from libs.opsdb.projection.folds.copies import Bytes, present_copies
-from libs.opsdb.projection.tables import LONG_TERM_ARCHIVE_TRANSFER, RAW_DATA_PACKAGE
+from libs.opsdb.projection.folds.journals import archive_entry, archive_transfer_id
+from libs.opsdb.projection.tables import (
+    LONG_TERM_ARCHIVE_TRANSFER,
+    RAW_DATA_PACKAGE,
+    RAW_DATA_PACKAGE_METADATA,
+)
 
 
 def package_planned(told: Envelope, event: PackagePlanned) -> list[Change]:
@@ -47,6 +51,25 @@ def _origin(provenance: Provenance) -> dict[str, object]:
     }
 
 
+def _about(provenance: Provenance, document: object) -> dict[str, object]:
+    target = provenance.target
+    return {
+        "observatory": provenance.observatory,
+        "telescope": provenance.telescope,
+        "instrument": provenance.instrument,
+        "instrument_module": provenance.module,
+        "observing_program": provenance.observing_program,
+        "obs_unit": provenance.obs_unit,
+        "obs_mode": provenance.obs_mode,
+        "target_name": target.name if target else None,
+        "ra_deg": target.ra_deg if target else None,
+        "dec_deg": target.dec_deg if target else None,
+        "start_time": provenance.start_time,
+        "end_time": provenance.end_time,
+        "extended_provenance": document,
+    }
+
+
 def package_abandoned(told: Envelope, event: PackageAbandoned) -> list[Change]:
     """The plan is given up; files still in it are free."""
     columns = {
@@ -60,8 +83,9 @@ def package_abandoned(told: Envelope, event: PackageAbandoned) -> list[Change]:
 def package_sealed(told: Envelope, event: PackageSealed) -> list[Change]:
     """The tar is whole, in a buffer."""
     package = event.package
+    origin = _origin(package.provenance)
     columns = {
-        **_origin(package.provenance),
+        **origin,
         "name": package.name,
         "size": package.size,
         "sha256": package.sha256,
@@ -74,6 +98,9 @@ def package_sealed(told: Envelope, event: PackageSealed) -> list[Change]:
     }
     return [
         one(RAW_DATA_PACKAGE, (package.package_id,), columns),
+        one(
+            RAW_DATA_PACKAGE_METADATA, (package.package_id,), _about(package.provenance, origin["provenance"])
+        ),
         *_tar_at(package, event.buffer, event.path, told.time),
     ]
 
@@ -112,7 +139,7 @@ def _first(problems: tuple[Problem, ...]) -> Problem:
 def package_archived(told: Envelope, event: PackageArchived) -> list[Change]:
     """An archive holds it, proven. It stays archived whatever else is told."""
     package, proof = event.package, event.proof
-    transfer = derived_id("long_term_archive_transfer", package.package_id, event.location)
+    transfer = archive_transfer_id(package.package_id, event.location)
     columns = {"state": PackageState.ARCHIVED, "archived_at": told.time, **_problem(told, None)}
     archived = {
         "raw_data_package_id": package.package_id,
@@ -129,6 +156,13 @@ def package_archived(told: Envelope, event: PackageArchived) -> list[Change]:
     return [
         one(RAW_DATA_PACKAGE, (package.package_id,), columns),
         one(LONG_TERM_ARCHIVE_TRANSFER, (transfer,), archived),
+        archive_entry(
+            told,
+            package.package_id,
+            event.location,
+            WorkState.COMPLETED,
+            f"{package.size} bytes proven by {proof.mode.value} in {event.location}",
+        ),
         *_tar_at(package, event.location, event.key, told.time, verified_at=proof.proven_at),
     ]
 

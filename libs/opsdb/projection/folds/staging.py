@@ -6,10 +6,11 @@ from contracts.staging import StagingCompleted, StagingFailed, StagingReleased, 
 from contracts.states import CopyKind, CopyState, WorkState
 from libs.opsdb.projection.changes import NO_PROBLEM, Change, one, problem_columns
 from libs.opsdb.projection.folds.copies import Bytes, present_copies
+from libs.opsdb.projection.folds.journals import staging_entry
 from libs.opsdb.projection.tables import STAGING_JOB, STAGING_JOB_PACKAGE
 
 
-def staging_requested(_told: Envelope, event: StagingRequested) -> list[Change]:
+def staging_requested(told: Envelope, event: StagingRequested) -> list[Change]:
     """Somebody asked for it."""
     columns = {
         "requested_by": event.requested_by,
@@ -20,7 +21,10 @@ def staging_requested(_told: Envelope, event: StagingRequested) -> list[Change]:
         "keep_for_s": event.keep_for_s,
         "state": WorkState.PENDING,
     }
-    return [one(STAGING_JOB, (event.job_id,), columns)]
+    return [
+        one(STAGING_JOB, (event.job_id,), columns),
+        staging_entry(told, event.job_id, WorkState.PENDING, f"asked for by {event.requested_by}"),
+    ]
 
 
 def package_staged(told: Envelope, event: PackageStaged) -> list[Change]:
@@ -43,6 +47,12 @@ def package_staged(told: Envelope, event: PackageStaged) -> list[Change]:
         one(STAGING_JOB, (event.job_id,), {"state": WorkState.IN_PROGRESS}),
         one(STAGING_JOB_PACKAGE, (event.job_id, event.package_id), staged),
         *copies,
+        staging_entry(
+            told,
+            event.job_id,
+            WorkState.IN_PROGRESS,
+            f"{event.file_count} files of package {event.package_id} are in {event.folder}",
+        ),
     ]
 
 
@@ -57,16 +67,30 @@ def staging_completed(told: Envelope, event: StagingCompleted) -> list[Change]:
         "expires_at": event.expires_at,
         **NO_PROBLEM,
     }
-    return [one(STAGING_JOB, (event.job_id,), columns)]
+    return [
+        one(STAGING_JOB, (event.job_id,), columns),
+        staging_entry(
+            told,
+            event.job_id,
+            WorkState.COMPLETED,
+            f"{event.files} files of {event.packages} packages are there",
+        ),
+    ]
 
 
-def staging_failed(_told: Envelope, event: StagingFailed) -> list[Change]:
+def staging_failed(told: Envelope, event: StagingFailed) -> list[Change]:
     """It was given up."""
     columns = {"state": WorkState.FAILED, **problem_columns(event.problem)}
-    return [one(STAGING_JOB, (event.job_id,), columns)]
+    return [
+        one(STAGING_JOB, (event.job_id,), columns),
+        staging_entry(told, event.job_id, WorkState.FAILED, f"{event.problem.reason} ({event.problem.code})"),
+    ]
 
 
 def staging_released(told: Envelope, event: StagingReleased) -> list[Change]:
     """Its copies may go."""
     columns = {"released_at": told.time, "release_reason": event.reason.value}
-    return [one(STAGING_JOB, (event.job_id,), columns)]
+    return [
+        one(STAGING_JOB, (event.job_id,), columns),
+        staging_entry(told, event.job_id, WorkState.COMPLETED, f"given back: {event.reason.value}"),
+    ]

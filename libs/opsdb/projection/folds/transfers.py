@@ -9,6 +9,7 @@ from contracts.envelope import Envelope
 from contracts.states import WorkState
 from contracts.transfers import TransferCompleted, TransferFailed, TransferStarted
 from libs.opsdb.projection.changes import NO_PROBLEM, Change, Upsert, one, problem_columns
+from libs.opsdb.projection.folds.journals import transfer_entry
 from libs.opsdb.projection.tables import (
     BUNDLED_PACKAGE,
     DATA_TRANSFER,
@@ -62,6 +63,12 @@ def transfer_started(told: Envelope, event: TransferStarted) -> list[Change]:
     return [
         one(DATA_TRANSFER, (event.transfer_id,), columns),
         one(DATA_TRANSFER_PACKAGE, (event.bundle_id,), {"state": WorkState.IN_PROGRESS}),
+        transfer_entry(
+            told,
+            event.transfer_id,
+            WorkState.IN_PROGRESS,
+            f"{event.size} bytes from {event.origin_location} to {event.location} by {event.engine}",
+        ),
     ]
 
 
@@ -80,10 +87,18 @@ def transfer_completed(told: Envelope, event: TransferCompleted) -> list[Change]
         "seconds": event.seconds,
         **NO_PROBLEM,
     }
-    return [one(DATA_TRANSFER, (event.transfer_id,), columns)]
+    return [
+        one(DATA_TRANSFER, (event.transfer_id,), columns),
+        transfer_entry(
+            told,
+            event.transfer_id,
+            WorkState.COMPLETED,
+            f"{event.size} bytes from {event.origin_location} to {event.location} in {event.seconds:.3f} s",
+        ),
+    ]
 
 
-def transfer_failed(_told: Envelope, event: TransferFailed) -> list[Change]:
+def transfer_failed(told: Envelope, event: TransferFailed) -> list[Change]:
     """The hop was given up, and with it the bundle."""
     columns = {
         "data_transfer_package_id": event.bundle_id,
@@ -94,6 +109,9 @@ def transfer_failed(_told: Envelope, event: TransferFailed) -> list[Change]:
     return [
         one(DATA_TRANSFER, (event.transfer_id,), columns),
         one(DATA_TRANSFER_PACKAGE, (event.bundle_id,), {"state": WorkState.FAILED}),
+        transfer_entry(
+            told, event.transfer_id, WorkState.FAILED, f"{event.problem.reason} ({event.problem.code})"
+        ),
     ]
 
 

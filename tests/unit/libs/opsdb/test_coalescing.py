@@ -13,7 +13,7 @@ from libs.opsdb.projection.changes import Change, Release, Upsert, one
 from libs.opsdb.projection.coalescing import Coalesced, Wave, coalesce
 from libs.opsdb.projection.folding import fold
 from libs.opsdb.projection.folds import files, observations
-from libs.opsdb.projection.policies import Policy
+from libs.opsdb.projection.policies import Policy, Versioned
 from libs.opsdb.projection.tables import (
     DATA_TRANSFER,
     PHYSICAL_COPY,
@@ -55,24 +55,26 @@ class Model:
             for group, guard in zip(table.policies.guarded, guards, strict=False)
             for column in group.columns
         }
-        newer = self._newer(table, row, values)
-        versioned = table.policies.versioned.all if table.policies.versioned else ()
+        newer = {
+            column: self._newer(group, row, values)
+            for group in table.policies.versioned
+            for column in group.all
+        }
         before = dict(row)
         for column, value in values.items():
             if column in guarded:
                 row[column] = value if guarded[column] else before.get(column)
-            elif column in versioned:
-                row[column] = value if newer else before.get(column)
+            elif column in newer:
+                row[column] = value if newer[column] else before.get(column)
             else:
                 row[column] = self._merged(table, column, before.get(column), value)
-        group = table.policies.versioned
-        if group and group.void_in and row.get("state") == group.void_in:
-            row.update((column, None) for column in group.columns if column in values)
+        for group in table.policies.versioned:
+            if group.void_in and row.get("state") == group.void_in:
+                row.update((column, None) for column in group.columns if column in values)
 
     @staticmethod
-    def _newer(table: Table, row: Mapping[str, Any], values: Mapping[str, Any]) -> bool:
-        group = table.policies.versioned
-        if group is None or group.version[0] not in values:
+    def _newer(group: Versioned, row: Mapping[str, Any], values: Mapping[str, Any]) -> bool:
+        if group.version[0] not in values:
             return False
         if row.get(group.version[0]) is None:
             return True

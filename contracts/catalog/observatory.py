@@ -13,7 +13,7 @@ class ObservatoryEntry(Entry):
     Attributes:
         longitude_deg: East of Greenwich, degrees, WGS 84.
         latitude_deg: Degrees, WGS 84.
-        height_m: Metres above the ellipsoid.
+        height_m: Height in metres above the ellipsoid.
     """
 
     kind: Literal["observatory"] = "observatory"

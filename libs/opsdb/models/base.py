@@ -117,7 +117,11 @@ class Base(DeclarativeBase):
 
 
 class WithProblem:
-    """What is wrong, told as `contracts.problems.Problem`; all null while nothing is."""
+    """What is wrong, told as `contracts.problems.Problem`; all null while nothing is.
+
+    Attributes:
+        problem_code: Its stable name; `problem_reason` and `problem_remedy` are for people.
+    """
 
     problem_code: Mapped[str | None]
     problem_reason: Mapped[str | None]

@@ -17,6 +17,7 @@ class PhysicalCopy(Base):
 
     Attributes:
         id: `contracts.copies.copy_id` of kind, entity and location.
+        entity_id: Of the file, package or bundle, by `kind`.
         path: Relative to the location's root; a key on S3.
         verified_at: When its bytes were last read and matched their checksums.
         state: As `contracts.states.COPY_STEPS` has it.

@@ -21,13 +21,17 @@ class RawDataFile(WithProblem, Base):
 
     Attributes:
         location: The SOURCE location; `path` is relative to its root.
-        declared_size: Bytes, as the instrument declared; null if it did not.
+        declared_size: Bytes, as the instrument declared; null if it did not. So is `declared_sha256` its digest.
+        filed_at: When it was first or last declared.
         size: Bytes, as last scanned.
         mtime_ns: Modification time as last scanned, nanoseconds since 1970.
         sha256: Hex digest, as the packager computed it.
         raw_data_package_id: The package it is planned for or in.
         tar_offset: Where its first byte stands in that package's tar.
+        preview_state: Whether it has pictures; `preview_code` and `preview_reason` say why not.
         preview_path: Relative to the site's preview folder, as is `thumbnail_path`.
+        preview_etag: Changes with the preview's content.
+        preview_width: Pixels, as is `preview_height`.
     """
 
     __tablename__ = "raw_data_file"
@@ -76,6 +80,7 @@ class UnfiledFile(WithProblem, Base):
 
     Attributes:
         id: `unfiled_file_id` of location and path.
+        mtime_ns: Its modification time, nanoseconds since 1970.
         filed: A raw_data_file has the same location and path, whichever came first.
         found_at: When it was last reported.
     """

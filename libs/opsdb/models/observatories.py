@@ -20,7 +20,7 @@ class Observatory(Registered, Base):
     Attributes:
         longitude_deg: East of Greenwich, degrees, WGS 84.
         latitude_deg: Degrees, WGS 84.
-        height_m: Metres above the ellipsoid.
+        height_m: Height in metres above the ellipsoid.
     """
 
     __tablename__ = "observatory"

@@ -18,6 +18,7 @@ class RawDataPackage(WithProblem, Base):
         number: Counts the plans of one unit and module from 1.
         size: Bytes of the tar; `sha256` is the tar's, too.
         payload_bytes: Sum of the files' sizes.
+        source_location: Where its files were read.
         priority: Lower first.
         provenance: As `contracts.packages.Provenance`.
         verified_at: When it was first verified at a destination.

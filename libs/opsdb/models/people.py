@@ -96,6 +96,7 @@ class ApiTokenUse(Base):
 
     Attributes:
         uses: How many there were at this site.
+        last_used_at: When the last one was.
         last_address: The network address of the last one.
     """
 

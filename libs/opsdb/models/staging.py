@@ -17,6 +17,7 @@ class StagingJob(WithProblem, Base):
     Attributes:
         selection: As `contracts.staging.Selection`.
         folder: Relative to the root of the PROCESSING location.
+        payload_bytes: Sum of its files' sizes.
         keep_for_s: Seconds to keep it after completion; null for the location's retention.
         released_at: When it was given back or expired (`release_reason`); null while it is kept.
     """
@@ -42,7 +43,12 @@ class StagingJob(WithProblem, Base):
 
 
 class StagingJobPackage(Base):
-    """A package that a job has unpacked and verified, whole or in part."""
+    """A package that a job has unpacked and verified, whole or in part.
+
+    Attributes:
+        folder: Where, relative to the root of the PROCESSING location.
+        payload_bytes: Sum of the sizes of its files that were asked for.
+    """
 
     __tablename__ = "staging_job_package"
     __table_args__ = (Index(None, "raw_data_package_id"),)

@@ -36,7 +36,11 @@ class DataTransferPackage(Base):
 
 
 class BundledPackage(Base):
-    """This package is in that bundle, and travels for the how-manieth time."""
+    """This package is in that bundle.
+
+    Attributes:
+        attempt: For the how-manieth time the package travels, from 1.
+    """
 
     __tablename__ = "bundled_package"
     __table_args__ = (Index(None, "raw_data_package_id"),)
@@ -50,7 +54,7 @@ class DataTransfer(WithProblem, Base):
     """One hop of a bundle from buffer to buffer.
 
     Attributes:
-        origin: The site it leaves; `origin_location` is the buffer there.
+        origin: The site it leaves; `origin_location` is the buffer there, `destination_location` the other one.
         size: Bytes to move.
         seconds: How long moving took.
     """
@@ -81,7 +85,7 @@ class LongTermArchiveTransfer(Base):
 
     Attributes:
         key: The object's name; `sidecar_key` is that of its metadata.
-        proof_mode: How it was proven (`contracts.packages.ProofMode`).
+        proof_mode: How it was proven (`contracts.packages.ProofMode`); it was at `proven_at`.
         bytes_read: Bytes read back for the proof.
     """
 

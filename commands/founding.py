@@ -16,11 +16,13 @@ from contracts.subjects import events_stream
 from libs.bus.connection import connect
 from libs.bus.provision import provision_consumers, provision_mirrors, provision_streams
 from libs.bus.publishing import EventPublisher
-from libs.errors import Retriable
+from libs.errors import ChasquiError, Retriable
 from libs.eventlog.archives import folders_of
 from libs.eventlog.histories import OwnHistory
 from libs.opsdb.migrating import migrate
 from libs.opsdb.reader import OpsDbReader
+from libs.opsdb.rebuild import LogStream
+from libs.opsdb.upkeep.lacking import complete
 from libs.service.archives import open_archives
 from libs.service.patience import patiently
 from libs.service.service import Place, Service
@@ -29,6 +31,9 @@ from libs.sites.facts import to_facts
 from libs.sites.models import Deployment
 from libs.sites.workdir import Workdir
 from libs.storage.s3 import S3Store
+from libs.telemetry.logs import logger
+
+log = logger("provision")
 
 
 async def found(
@@ -99,6 +104,7 @@ async def provision(places: dict[str, Place], original: Deployment) -> None:
                 subscriptions=[s for service in services for s in service.subscriptions_at(place)],
             )
             await apply_deployment(clients[site], site, original)
+            await complete_tables(place)
     finally:
         for client in clients.values():
             await client.close()
@@ -139,6 +145,19 @@ async def apply_deployment(client: Client, site: str, deployment: Deployment) ->
         pass
     publisher = EventPublisher(client, site=site, service="provision")
     await publisher.publish([to_facts(deployment, revision)])
+
+
+async def complete_tables(place: Place) -> None:
+    """Fill tables that came with this release from the events that there are; the site goes on without if it cannot."""
+    try:
+        streams = [LogStream(name) for name in place.streams]
+        reader = place.settings.opsdb.reader
+        done = await complete(place.bus_address(), place.opsdb_writer_dsn(), streams, reader=reader)
+    except ChasquiError as error:
+        log.warning("opsdb_incomplete", site=place.site, reason=str(error), remedy="chasqui opsdb rebuild")
+        return
+    if done is not None:
+        log.info("opsdb_completed", site=place.site, events=done.events)
 
 
 async def _mirrors(client: Client, place: Place) -> None:

@@ -22,21 +22,24 @@ class AsnAssociation(WithProblem, Base):
     """An association, its members apart.
 
     Attributes:
+        association_id: IPPPSSAA0: instrument, program, observation set, sequence in it, 0.
         site: Where it was planned, and is collected.
         turn: Counts what was said of it; with `told_by`, the id of the event, it decides which telling is the latest.
         revision: Counts its openings.
+        rule: The rule that it comes from, if `origin` is one.
         expected: How many exposures make it complete; null if nobody said so.
         deadline: When it is collected with what is there.
         opened_at: When this revision was opened; `opened_by` and `open_reason` say by whom and why.
-        collected_at: When its rows were decided; null while it is open.
+        collected_at: When its rows were decided; null while it is open. `collected_by` and `collection_reason` say by
+            whom and why.
         missing: How many exposures were not there then.
     """
 
     __tablename__ = "asn_association"
     __table_args__ = (
-        CheckConstraint("association_id ~ '^[A-Z][0-9A-Z]{7}0$'", name="ck_asn_association_id"),
-        CheckConstraint("(state = 'open') = (collected_at IS NULL)", name="ck_asn_association_collected"),
-        CheckConstraint("turn >= 1 AND revision >= 1", name="ck_asn_association_counts"),
+        CheckConstraint("association_id ~ '^[A-Z][0-9A-Z]{7}0$'", name="id"),
+        CheckConstraint("(state = 'open') = (collected_at IS NULL)", name="collected"),
+        CheckConstraint("turn >= 1 AND revision >= 1", name="counts"),
         Index("ix_asn_association_due", "deadline", postgresql_where=text("state = 'open'")),
     )
 
@@ -66,6 +69,9 @@ class AsnMember(Base):
     table's primary key.
 
     Attributes:
+        association_id: The association.
+        program_id: Three characters in base 36; `obset_id` is the observation set in it.
+        member_status: What became of it in the association; `product_status` as a product.
         member_num: An exposure's number in its observation set, or a product's: the association's number in its set
             and the product id.
         member_type: Its role.
@@ -80,19 +86,15 @@ class AsnMember(Base):
         PrimaryKeyConstraint("association_id", "program_id", "obset_id", "member_num", name="asn_members_1"),
         Index("asn_members_2", "program_id", "obset_id", "member_num"),
         Index("ix_asn_members_executed_obs_unit_id", "executed_obs_unit_id"),
-        CheckConstraint("program_id ~ '^[0-9A-Z]{3}$'", name="ck_asn_members_program_id"),
-        CheckConstraint("obset_id ~ '^[0-9A-Z]{2}$'", name="ck_asn_members_obset_id"),
+        CheckConstraint("program_id ~ '^[0-9A-Z]{3}$'", name="program_id"),
+        CheckConstraint("obset_id ~ '^[0-9A-Z]{2}$'", name="obset_id"),
         CheckConstraint(
             "member_num ~ CASE WHEN member_status = 'P' THEN '^[0-9A-Z]{3}$' ELSE '^[0-9A-Z]{2}$' END",
-            name="ck_asn_members_member_num",
+            name="member_num",
         ),
-        CheckConstraint(
-            "(member_status = 'P') = (product_status <> 'E')", name="ck_asn_members_exposure_or_product"
-        ),
-        CheckConstraint(
-            "(executed_obs_unit_id IS NULL) = (arrived_at IS NULL)", name="ck_asn_members_arrived"
-        ),
-        CheckConstraint("(raw_data_file_id IS NULL) = (made_at IS NULL)", name="ck_asn_members_made"),
+        CheckConstraint("(member_status = 'P') = (product_status <> 'E')", name="exposure_or_product"),
+        CheckConstraint("(executed_obs_unit_id IS NULL) = (arrived_at IS NULL)", name="arrived"),
+        CheckConstraint("(raw_data_file_id IS NULL) = (made_at IS NULL)", name="made"),
     )
 
     association_id: Mapped[str] = mapped_column(String(9))
@@ -115,7 +117,9 @@ class AsnProductLink(Base):
     """That a product of an association is made of an exposure in it.
 
     Attributes:
+        association_id: The association.
         product_num: The product's member_num.
+        program_id: The exposure's; so are `obset_id` and `member_num`.
     """
 
     __tablename__ = "asn_product_link"
@@ -132,6 +136,8 @@ class AsnExposure(Base):
 
     Attributes:
         exposure_name: Instrument, program, observation set and number.
+        program_id: That program; so are `obset_id` and `member_num` the set and the number.
+        member_type: Its role.
         claims: The associations it is to be in, as `contracts.associations.Claim`.
         named_at: When it was filed; with `told_by`, the id of the event, it decides between two sites' tellings.
     """

@@ -14,7 +14,7 @@ from tests.support.upkeep import verified
 
 pytestmark = pytest.mark.integration
 
-BEFORE_THE_CATALOG = "0003"
+BEFORE_THE_CATALOG = "0004"
 
 
 async def test_what_older_events_say_is_there_after_the_migration(road: Road) -> None:

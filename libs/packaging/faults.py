@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Protocol
 
 from libs.errors import Permanent, Retriable
+from libs.packaging.payload import SealedFile
 
 SHOWN = 5
 
@@ -182,17 +183,17 @@ class DestinationConflict(Permanent):
     """Files with other content stand where the package's files belong; none was overwritten.
 
     Args:
-        paths: The payload paths in conflict.
+        files: Of the payload, those in conflict.
     """
 
-    def __init__(self, paths: Sequence[str]) -> None:
-        shown = ", ".join(repr(path) for path in paths[:SHOWN])
+    def __init__(self, files: Sequence[SealedFile]) -> None:
+        shown = ", ".join(repr(file.path) for file in files[:SHOWN])
         super().__init__(
             "destination_differs",
-            f"{len(paths)} files already exist with other content: {shown}{_more(len(paths))}",
+            f"{len(files)} files already exist with other content: {shown}{_more(len(files))}",
             "Unpack into another folder, or move the existing files away.",
         )
-        self.paths = tuple(paths)
+        self.files = tuple(files)
 
 
 class PackagingCancelled(Retriable):

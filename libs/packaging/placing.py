@@ -80,7 +80,7 @@ def _is_free(tree: Path, destination: Path) -> bool:
 def _merge(source: Root, target: Root, files: Sequence[SealedFile]) -> tuple[list[str], list[str]]:
     buffer = memoryview(bytearray(_BUFFER_BYTES))
     found = {file.path: _look(target, file, buffer) for file in files}
-    conflicts = [path for path, what in found.items() if what is _Found.OTHER]
+    conflicts = [file for file in files if found[file.path] is _Found.OTHER]
     if conflicts:
         raise DestinationConflict(conflicts)
     for file in files:
@@ -101,7 +101,7 @@ def _link(source: Root, target: Root, file: SealedFile, buffer: memoryview) -> _
         os.link(name, name, src_dir_fd=from_folder, dst_dir_fd=to_folder, follow_symlinks=False)
     except FileExistsError as error:
         if _look(target, file, buffer) is not _Found.SAME:
-            raise DestinationConflict([file.path]) from error
+            raise DestinationConflict([file]) from error
         return _Found.SAME
     return _Found.NOTHING
 

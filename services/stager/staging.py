@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from uuid import UUID
 
@@ -19,6 +20,7 @@ from libs.copies.staged import PlacedFile
 from libs.errors import Permanent
 from libs.groups import TaskGroup
 from libs.opsdb.reader import OpsDbReader
+from libs.packaging import DestinationConflict
 from libs.service.archives import archive_sites
 from libs.service.blocking import in_thread
 from libs.service.service import Place
@@ -28,7 +30,7 @@ from libs.storage.s3 import S3Store
 from libs.storage.s3_upload import first_error
 from services.stager import queries
 from services.stager.archives import ArchiveCopy, in_order
-from services.stager.proving import prove
+from services.stager.proving import judge_conflict, prove
 from services.stager.queries import Staged
 from services.stager.recalling import recall, require_room, stands
 from services.stager.resolving import Wanted, resolve
@@ -158,14 +160,17 @@ class Staging:
 
     async def _package(self, job: _Job, wanted: Wanted, copies: list[ArchiveCopy], tally: Tally) -> _InPlace:
         async with turn(self._room):
-            bag = await recall(
-                wanted,
-                in_order(copies, self._place.deployment),
-                self._stores,
-                self._breakers,
-                job.destination,
-                progress=tally.part(str(wanted.package_id)),
-            )
+            try:
+                bag = await recall(
+                    wanted,
+                    in_order(copies, self._place.deployment),
+                    self._stores,
+                    self._breakers,
+                    job.destination,
+                    progress=tally.part(str(wanted.package_id)),
+                )
+            except DestinationConflict as conflict:
+                raise await in_thread(partial(judge_conflict, job.destination, conflict)) from conflict
         files = chosen(
             [PlacedFile(one.path, one.size, one.mtime_ns, one.sha256) for one in bag.bag.files], wanted.paths
         )

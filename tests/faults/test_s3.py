@@ -1,17 +1,18 @@
 """S3 errors, silences, resets, cut and changed bytes, lost answers: while everything works."""
 
-import asyncio
-import json
+from datetime import timedelta
 
 import pytest
 
-from libs.storage.s3_upload import abort_uploads
-from tests.faults.checks import log
+from services.janitor.leftovers import GRACE
+from tests.faults.checks import archive, log
 from tests.faults.checks.everything import archived, until
 from tests.faults.conftest import PlayBetween
+from tests.faults.deployment import CENTRE
 from tests.faults.doing.disturbing import disturb
+from tests.faults.doing.killing import kill
 from tests.faults.scenario import Scene, check, loaded
-from tests.support.s3_proxy import Fault
+from tests.support.s3_proxy import Fault, S3Proxy
 
 pytestmark = [
     pytest.mark.faults,
@@ -33,25 +34,31 @@ async def test_s3_does_whatever_servers_and_networks_do(play_between: PlayBetwee
                 await disturb(scene, between.s3, (Fault.SILENT, Fault.STALLED), BEYOND_PATIENCE_S)
         between.s3.patience_s = 2.0
         assert {fault for fault, _ in between.s3.happened} == {*Fault}
-        await hours_later(scene)
+        await hours_later(scene, between.s3)
         await check(scene)
 
 
-async def hours_later(scene: Scene) -> None:
-    """What the janitor does when nothing has happened to an upload for hours, once all are archived.
+async def hours_later(scene: Scene, proxy: S3Proxy) -> None:
+    """Let the janitor see a time, by the server's clock, when nothing has happened to any upload for hours.
 
     Of an upload that was begun, and the answer lost, nobody knows. The next upload of its key aborts it, but not while a
-    damaged object is replaced: another replacement may be under way. These alone may be left now.
+    damaged object is replaced: another replacement may be under way. So one is begun here that nobody knows of, lest
+    chance leave none.
     """
     await until(scene.stage.world, archived, log.settled)
-    replaced = await asyncio.to_thread(replaced_packages, scene)
+    await begun_and_forgotten(scene)
+    left = await archive.uploads(scene.stage.world)
+    scene.did(f"uploads that nobody goes on with: {len(left)}; hours go by, by the clock of S3")
+    proxy.ahead = GRACE + timedelta(hours=1)
+    try:
+        await kill(scene, f"janitor@{CENTRE}")  # it looks for them when it starts, and then once an hour
+        await until(scene.stage.world, archive.uploads)
+    finally:
+        proxy.ahead = timedelta()
+
+
+async def begun_and_forgotten(scene: Scene) -> None:
+    """An upload of an archived package's key, as one whose answer is lost."""
     for store in scene.stage.world.stores.values():
-        for key in [one async for one in store.unfinished("") if one.rpartition("/")[2] in replaced]:
-            await abort_uploads(store._client, store.settings.bucket, key, None)
-            scene.did(f"the upload of {key}, which was replaced, is aborted, as hours later")
-
-
-def replaced_packages(scene: Scene) -> set[str]:
-    """The names of packages of which an archive's damaged object was replaced; blocking."""
-    lines = (scene.system.workdir.logs / "cologne-archiver.log").read_text().splitlines()
-    return {json.loads(line)["package"] for line in lines if '"archived_again"' in line}
+        key, *_ = [one.key async for one in store.list() if one.key.endswith(".tar")]
+        await store._client.create_multipart_upload(Bucket=store.settings.bucket, Key=key)

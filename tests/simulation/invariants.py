@@ -295,6 +295,15 @@ def _require_staged(inspector: Inspector, event: StagingCompleted) -> None:
         require(written, "5", f"job {event.job_id}: {own} is not what its instrument wrote")
 
 
+def invariant_5_no_job_ends_for_what_a_disk_did(inspector: Inspector, _step: Step) -> None:
+    """Nobody but the stager works in a job's folder before it is complete: what is in its way is its own."""
+    event = inspector.notes.last
+    if isinstance(event, StagingFailed):
+        require(
+            event.problem.code != "destination_differs", "5", f"job {event.job_id}: {event.problem.reason}"
+        )
+
+
 def invariant_5_packages_hold_what_was_written(inspector: Inspector, step: Step) -> None:
     """A sealed package has what stood on the instrument's disk, each file under its own name."""
     disk, path = step.what, str(step.facts[1])
@@ -374,6 +383,7 @@ INVARIANTS: dict[str, tuple[Invariant, ...]] = {
         invariant_2_what_is_the_same_has_the_same_id,
         invariant_2_nothing_has_a_second_effect,
         invariant_5_what_is_said_to_be_whole_is_what_was_written,
+        invariant_5_no_job_ends_for_what_a_disk_did,
         invariant_copies_are_condemned_on_evidence,
     ),
     "settle": (

@@ -93,7 +93,7 @@ def _inspected_without_names(
         manifest = sorted(member.sha256 for member in content.members)
         if manifest == sorted(sha256_of(member.content) for member in content.members):
             found = sha256_of(content)
-            return InspectedBag(content.name, size, found, len(content.members), 0, bags._sealed(content))
+            return InspectedBag(content.name, size, found, len(content.members), 0, bags._all_sealed(content))
     return _inspected(content, size, _expected_sha256, _expected_size)
 
 

@@ -1,12 +1,15 @@
 """A reverse proxy in front of a real S3 server, which now and then does what servers and networks do.
 
 Requests and answers pass as they are, byte for byte, with their `Host`: signatures stay valid. Nothing is kept
-whole in memory.
+whole in memory. Only the time of day that answers tell may be another one.
 """
 
 import asyncio
+import re
 from collections import Counter
 from collections.abc import Callable
+from datetime import timedelta
+from email.utils import format_datetime, parsedate_to_datetime
 from enum import Enum
 from urllib.parse import urlsplit
 
@@ -67,7 +70,8 @@ class S3Proxy(OwnLoopServer):
         patience_s: After so many seconds of silence a connection is gone.
 
     Attributes:
-        choice: Decides; may be replaced at any time, and so may `patience_s`.
+        choice: Decides; may be replaced at any time, and so may `patience_s` and `ahead`.
+        ahead: So much later than the server's is the time of day that its answers tell.
         happened: How often each fault happened, by method.
     """
 
@@ -76,6 +80,7 @@ class S3Proxy(OwnLoopServer):
         parts = urlsplit(server)
         self._server = (parts.hostname or LOCALHOST, parts.port or 80)
         self.patience_s = patience_s
+        self.ahead = timedelta()
         self.choice: Choice = nothing
         self.happened: Counter[tuple[Fault, str]] = Counter()
 
@@ -93,7 +98,8 @@ class S3Proxy(OwnLoopServer):
                 if fault is not None:
                     self.happened[fault, head.method] += 1
                 where = (0.5 + self.happened[Fault.FLIPPED, head.method] * GOLDEN) % 1
-                exchange = _Exchange(head, fault, ((reader, writer), upstream), self.patience_s, where)
+                ends = ((reader, writer), upstream)
+                exchange = _Exchange(head, fault, ends, self.patience_s, where=where, ahead=self.ahead)
                 if not await exchange.play():
                     return
         finally:
@@ -112,10 +118,13 @@ class _Exchange:
         fault: Fault | None,
         ends: tuple[Ends, Ends],
         patience_s: float,
+        *,
         where: float,
+        ahead: timedelta,
     ) -> None:
         client, server = ends
         self._where = where
+        self._ahead = ahead
         self._head = head
         self._fault = fault
         self._client, self._to_client = client
@@ -205,7 +214,7 @@ class _Exchange:
         half = None if not length or self._head.method != "GET" else length // 2
         if self._fault is Fault.RESET_IN_ANSWER and half is None:
             return self._reset()
-        self._to_client.write(answer.raw)
+        self._to_client.write(_told_later(answer, self._ahead))
         match self._fault:
             case Fault.RESET_IN_ANSWER | Fault.TRUNCATED | Fault.STALLED if half is not None:
                 await copied(self._server, half, self._to_client)
@@ -226,6 +235,15 @@ class _Exchange:
         if self._fault is not Fault.TRUNCATED:
             self._reset()
         return False
+
+
+def _told_later(answer: Head, ahead: timedelta) -> bytes:
+    """The head of an answer that is given so much later."""
+    told = answer.fields.get("date")
+    if not ahead or told is None:
+        return answer.raw
+    later = format_datetime(parsedate_to_datetime(told) + ahead, usegmt=True)
+    return re.sub(rb"(?im)^date:[^\r\n]*", f"Date: {later}".encode(), answer.raw)
 
 
 def _failed(task: "asyncio.Task[None]") -> bool:

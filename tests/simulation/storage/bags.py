@@ -75,7 +75,7 @@ def write_bag(
         sha256=sha256_of(tar),
         file_count=len(members),
         payload_bytes=sum(one.size for one in members),
-        files=_sealed(tar),
+        files=_all_sealed(tar),
     )
 
 
@@ -160,7 +160,7 @@ def inspected(
         sha256=found,
         file_count=len(content.members),
         payload_bytes=sum(one.size for one in content.members),
-        files=_sealed(content),
+        files=_all_sealed(content),
     )
 
 
@@ -211,7 +211,7 @@ def _place(disk: Disk, path: str, one: Member, now: float) -> None:
 
 def _refuse_others(disk: Disk, folder: str, chosen: Sequence[Member]) -> None:
     found = [(one, disk.find(f"{folder}/{one.path}")) for one in chosen]
-    conflicts = [one.path for one, there in found if there is not None and there.content != one.content]
+    conflicts = [_sealed(one) for one, there in found if there is not None and there.content != one.content]
     if conflicts:
         raise DestinationConflict(conflicts)
 
@@ -225,5 +225,9 @@ class Streamed:
         self.size = size
 
 
-def _sealed(tar: Tar) -> tuple[SealedFile, ...]:
-    return tuple(SealedFile(one.path, one.size, one.mtime_ns, one.sha256, one.offset) for one in tar.members)
+def _all_sealed(tar: Tar) -> tuple[SealedFile, ...]:
+    return tuple(_sealed(one) for one in tar.members)
+
+
+def _sealed(one: Member) -> SealedFile:
+    return SealedFile(one.path, one.size, one.mtime_ns, one.sha256, one.offset)

@@ -11,8 +11,10 @@ from libs.storage import s3_stale
 from libs.storage.partials import Try, journal_of, new_partial
 from libs.storage.s3 import S3Store
 from libs.storage.s3_settings import make_client
+from services.janitor.leftovers import GRACE
 from tests.support.pausing import files_in
 from tests.support.road import Road
+from tests.support.s3_proxy import S3Proxy
 
 pytestmark = pytest.mark.integration
 
@@ -82,3 +84,14 @@ async def test_uploads_that_nobody_goes_on_with_are_aborted(
         monkeypatch.setattr("services.janitor.leftovers.GRACE", AT_ONCE)
         async with road.running(place, "projector", "janitor"):
             await road.eventually(aborted, what="the end of the upload")
+
+
+async def test_the_age_of_an_upload_is_what_the_servers_clock_says(road: Road) -> None:
+    settings = road.centre.s3(f"{road.centre.site}-archive")
+    await begin(road.centre)
+    with S3Proxy(road.servers.s3_endpoint) as proxy:
+        async with S3Store(settings.model_copy(update={"endpoint": proxy.url})) as store:
+            assert await store.abort_stale(GRACE) == []
+            proxy.ahead = GRACE + timedelta(minutes=1)
+            assert [one.key for one in await store.abort_stale(GRACE)] == [KEY]
+            assert [key async for key in store.unfinished()] == []

@@ -23,7 +23,7 @@ from contracts.staging import (
 from contracts.subjects import events_stream
 from libs.errors import Retriable
 from libs.opsdb.reader import OpsDbReader
-from libs.packaging import UnpackedBag
+from libs.packaging import UnpackedBag, unpack_bag
 from libs.storage.s3 import S3Store
 from libs.storage.s3_objects import ExistingObject
 from services.stager import handlers, recalling
@@ -184,6 +184,20 @@ async def test_a_bit_that_the_disk_turns_while_a_job_is_done_is_mended(
     assert turned
     assert tree(folder) == expected(package)
     assert len(await road.events_of(road.centre, PackageStaged)) == 1
+
+
+async def test_what_a_killed_stager_had_placed_and_the_disk_damaged_comes_again(road: Road) -> None:
+    package = await sealed(road, {"a.fits": os.urandom(50_000), "b.fits": b"b"})
+    wanted = request(road, Selection(package_ids=(package.id,)))
+    folder = folder_of(road, wanted.job_id)
+    await asyncio.to_thread(unpack_bag, package.at_telescope, folder)
+    await asyncio.to_thread(_turn_a_bit, folder)
+    async with road.running(road.centre, "projector", "stager"):
+        await package.archive()
+        await ask(road, wanted)
+        await road.wait_for(road.centre, StagingCompleted)
+    assert tree(folder) == expected(package)
+    assert await road.events_of(road.centre, StagingFailed) == []
 
 
 async def test_different_content_is_never_overwritten(road: Road) -> None:

@@ -2,7 +2,7 @@ import pytest
 
 from contracts.states import LocationType, StorageType
 from libs.errors import ChasquiError, Permanent, Retriable, UserError
-from libs.packaging import BagDamaged, BagFault, BagProblem, DestinationConflict
+from libs.packaging import BagDamaged, BagFault, BagProblem, DestinationConflict, SealedFile
 from libs.sites.models import Deployment, S3Location, SiteSettings
 from services.stager.archives import (
     ArchiveCopy,
@@ -59,7 +59,7 @@ def test_whole_copies_of_active_archives_come_first_by_priority() -> None:
         (Retriable("disk_full", "full", "free"), False),
         (Retriable("storage_unavailable", "away", "wait"), False),
         (Retriable("cancelled", "stopped", "again"), False),
-        (DestinationConflict(["a"]), False),
+        (DestinationConflict([SealedFile("a", 1, 0, "0" * 64, 0)]), False),
         (UserError("path_not_in_package", "no", "no"), False),
     ],
 )

@@ -4,8 +4,9 @@ from pathlib import Path
 import pytest
 
 from libs.copies.staged import PlacedFile
-from libs.errors import Retriable
-from services.stager.proving import prove
+from libs.errors import ChasquiError, Permanent, Retriable
+from libs.packaging import DestinationConflict, SealedFile
+from services.stager.proving import judge_conflict, prove
 from tests.support.placed import DATA, TIME_NS, placed
 
 
@@ -49,3 +50,31 @@ def test_a_proof_that_is_told_to_stop_stops_and_takes_nothing_away(tmp_path: Pat
     with pytest.raises(Retriable, match="cancelled"):
         prove(tmp_path, [damaged], stop, lambda _: None)
     assert (tmp_path / "a").exists()
+
+
+def judged(folder: Path, *files: PlacedFile) -> ChasquiError:
+    sealed = [SealedFile(one.path, one.size, one.mtime_ns, one.sha256, 0) for one in files]
+    return judge_conflict(folder, DestinationConflict(sealed), threading.Event())
+
+
+def test_a_packages_own_files_that_rotted_make_way_for_it(tmp_path: Path) -> None:
+    placed(tmp_path, "camera/other")
+    error = judged(tmp_path, placed(tmp_path, "camera/a", DATA.swapcase()))
+    assert isinstance(error, Retriable)
+    assert error.problem.code == "staged_copy_damaged"
+    assert [path.name for path in (tmp_path / "camera").iterdir()] == ["other"]
+
+
+def test_nothing_makes_way_where_somebodys_work_stands(tmp_path: Path) -> None:
+    rotten = placed(tmp_path, "a", DATA.swapcase())
+    error = judged(tmp_path, rotten, placed(tmp_path, "b", b"a result of mine", TIME_NS + 1))
+    assert isinstance(error, Permanent)
+    assert error.problem.code == "destination_differs"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "b"]
+
+
+def test_what_is_whole_after_all_stays_and_is_tried_again(tmp_path: Path) -> None:
+    error = judged(tmp_path, placed(tmp_path, "a"))
+    assert isinstance(error, Retriable)
+    assert error.problem.code == "staged_copy_misread"
+    assert (tmp_path / "a").read_bytes() == DATA

@@ -4,8 +4,9 @@ After a restore, a replay or a crash a handler hears old events again. Ids of ev
 ops-db has every event with its cause: it can tell whether this very input was answered.
 
 Nobody is asked about an event that is newer than the instance and comes for the first time. Of an ops-db that stands
-still the log is read from there on. While it is away, nothing is known: the work is done again then, which is harmless,
-as handlers see to that by themselves.
+still the log is read from there on; while it is away, from the input on. Nothing is known then of the answers to another
+site's input, or to one of long ago: the work is done again, which loses nothing. Handlers condemn nothing and clear
+nothing without the ops-db; what they make twice is the same.
 """
 
 import asyncio
@@ -66,6 +67,8 @@ class Hindsight:
         self._client = client
         self._stream = events_stream(site)
         self._unapplied = Unapplied(client, self._stream)
+        self._lately = Unapplied(client, self._stream)
+        self._lately_from: int | None = None
         self._connection: asyncpg.Connection | None = None
         self._turn = asyncio.Lock()
         self._in_step = False
@@ -134,7 +137,17 @@ class Hindsight:
                 if self._connection is not None:
                     self._connection.terminate()
                 self._connection = None
-                return [], []
+                return [], await self._said_lately(delivery)
+
+    async def _said_lately(self, delivery: Delivery) -> list[Envelope]:
+        """What the log has after an input of the site's own because of it; nothing if that is too much to be read."""
+        end = await last_sequence(self._client, self._stream)
+        after = delivery.sequence + 1
+        if delivery.stream != self._stream or not after <= end < after + MOST:
+            return []
+        first = after if self._lately_from is None else min(after, self._lately_from)
+        self._lately_from = max(first, end - MOST + 1)
+        return await self._lately.because_of(_cause(delivery), self._lately_from, end)
 
     async def _connected(self) -> asyncpg.Connection:
         if self._connection is None or self._connection.is_closed():

@@ -1,5 +1,7 @@
 """What a site has said before is known also while its projector stands still."""
 
+import re
+import socket
 from collections.abc import AsyncGenerator
 from datetime import UTC, datetime
 from uuid import UUID, uuid4
@@ -15,6 +17,7 @@ from libs.bus.delivery import Delivery
 from libs.bus.ranges import read_range
 from libs.bus.stored import StoredMessage
 from libs.service.hindsight import Hindsight
+from libs.service.service import Place
 from tests.integration.libs.bus.test_bus import finished, started
 from tests.support.road import Road
 
@@ -23,10 +26,17 @@ pytestmark = pytest.mark.integration
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 
 
-def again(road: Road, event: Event) -> Delivery:
+def again(road: Road, event: Event, sequence: int = 1) -> Delivery:
     """A second delivery of an event."""
     site = road.telescope.site
-    return Delivery(Envelope.of(event, site=site, service="test", time=NOW), events_stream(site), 1, 2)
+    return Delivery(Envelope.of(event, site=site, service="test", time=NOW), events_stream(site), sequence, 2)
+
+
+def nowhere(place: Place) -> str:
+    """The address of a server that does not answer."""
+    with socket.create_server(("127.0.0.1", 0)) as unused:
+        port = unused.getsockname()[1]
+    return re.sub(r":\d+/", f":{port}/", place.opsdb_dsn())
 
 
 async def said(road: Road, event: ObservationStarted) -> UUID:
@@ -70,6 +80,22 @@ async def test_it_knows_what_was_said(
         assert not await hindsight.spoke(again(road, event), unit, [ObservationStarted])
         assert not await hindsight.spoke(again(road, event), uuid4(), [ObservationFinished])
     assert read == ([] if projecting else [1, 2]), "what ops-db lacks is read once for all questions"
+
+
+async def test_it_reads_on_from_the_input_while_there_is_no_ops_db(
+    road: Road, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place, event, other = road.telescope, started(), started()
+    publisher = road.publisher(place)
+    sequences = [await publisher.publish([one]) for one in (event, other)]
+    answer = await said(road, event)
+    async with Hindsight.open(nowhere(place), road.client(place), place.site) as hindsight:
+        asked = [again(road, one, sequence) for one, sequence in zip((event, other), sequences, strict=True)]
+        assert await hindsight.answered(asked[1], [answer]) == set(), "it was said for another reason"
+        assert await hindsight.answered(asked[0], [answer]) == {answer}
+        assert await hindsight.spoke(asked[0], event.executed_obs_unit_id, [ObservationFinished])
+        monkeypatch.setattr("libs.service.hindsight.MOST", 1)
+        assert await hindsight.answered(asked[0], [answer]) == set(), "that is too much to be read"
 
 
 async def test_a_projection_that_is_too_far_behind_is_not_made_up_for(

@@ -5,7 +5,7 @@ A simulation that does not find them proves nothing by finding nothing else.
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import UUID, uuid5
 
@@ -360,6 +360,15 @@ MUTANTS = (
         finds="5",
         settings=only(Fault.STAGED_ROT),
         layout=Layout.ALONE,
+    ),
+    Mutant(
+        "what a killed stager had placed is taken for somebody's work when it has rotted",
+        {"services.stager.staging.judge_conflict": lambda _folder, conflict, _stop: conflict},
+        finds="5",
+        settings=replace(only(Fault.STAGED_ROT), kill_at=197),
+        layout=Layout.ALONE,
+        within=1,
+        first=11,
     ),
     Mutant(
         "a letter is taken away before its message is sent again",

@@ -35,15 +35,66 @@ class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+class Stretch(StrEnum):
+    """How brightness grows between black and white."""
+
+    MIDTONE = "midtone"
+    """The value at `midtone_percentile` becomes middle grey, by a rational function."""
+    ASINH = "asinh"
+    """Linear for the faint, logarithmic for the bright (Lupton et al. 2004); see `asinh_a`."""
+    GAMMA = "gamma"
+    """A power; see `gamma`."""
+    LOG = "log"
+    """Logarithmic, over three decades."""
+    SQRT = "sqrt"
+    """The square root."""
+    EXP = "exp"
+    """An exponential, over three decades: only the bright."""
+    SQUARE = "square"
+    """The square."""
+    SINH = "sinh"
+    """The inverse of asinh: only the bright."""
+    LINEAR = "linear"
+    """As it is."""
+
+
+class BlankPixels(StrEnum):
+    """How pixels without a value are shown."""
+
+    BLACK = "black"
+    """As the darkest there is."""
+    WHITE = "white"
+    """As the brightest there is."""
+    TRANSPARENT = "transparent"
+    """The page shines through."""
+
+
+class ColourMap(StrEnum):
+    """What colour a brightness has."""
+
+    GREY = "grey"
+    """From black to white."""
+    VIRIDIS = "viridis"
+    """From dark blue over green to yellow; readable for the colour-blind."""
+    INFERNO = "inferno"
+    """From black over red to yellow."""
+    COOLWARM = "coolwarm"
+    """From blue to red, for values on both sides of nothing."""
+
+
 class RenderSettings(_Frozen):
     """How a picture is made of an image.
 
     Attributes:
         lower_percentile: The share of finite pixels, in percent, at or below black.
+        midtone_percentile: The percentile that becomes middle grey; for the stretch `midtone`.
         upper_percentile: The percentile that becomes white.
-        headroom: White is at least so many times as far above black as the median is, unless nothing is
-            that bright: the noise of an almost empty field stays dark, and its few stars are seen.
+        stretch: How brightness grows between the two.
         asinh_a: Where the asinh stretch turns from linear to logarithmic, as a part of the range.
+        gamma: The power of the gamma stretch.
+        blank_pixels: How pixels without a value are shown.
+        invert: Whether black and white are exchanged; blank pixels are not.
+        colour_map: What colour a brightness has.
         thumbnail_side: Longest side of the thumbnail, in pixels.
         preview_side: Longest side of the preview, in pixels.
         enlarged_side: Images smaller than this are enlarged by a whole factor, so that they can be seen.
@@ -51,9 +102,14 @@ class RenderSettings(_Frozen):
     """
 
     lower_percentile: float = Field(default=1.0, ge=0, lt=100)
-    upper_percentile: float = Field(default=99.5, gt=0, le=100)
-    headroom: float = Field(default=8.0, ge=1)
+    midtone_percentile: float = Field(default=97.5, ge=0, le=100)
+    upper_percentile: float = Field(default=99.8, gt=0, le=100)
+    stretch: Stretch = Stretch.MIDTONE
     asinh_a: float = Field(default=0.1, gt=0, le=1)
+    gamma: float = Field(default=0.5, gt=0, le=10)
+    blank_pixels: BlankPixels = BlankPixels.BLACK
+    invert: bool = False
+    colour_map: ColourMap = ColourMap.GREY
     thumbnail_side: int = Field(default=128, ge=1, le=1024)
     preview_side: int = Field(default=1024, ge=1, le=8192)
     enlarged_side: int = Field(default=512, ge=1, le=8192)
@@ -61,8 +117,10 @@ class RenderSettings(_Frozen):
 
     @model_validator(mode="after")
     def _percentiles_in_order(self) -> Self:
-        if self.lower_percentile >= self.upper_percentile:
-            message = "lower_percentile must be below upper_percentile"
+        if not self.lower_percentile <= self.midtone_percentile <= self.upper_percentile or (
+            self.lower_percentile == self.upper_percentile
+        ):
+            message = "lower_percentile must be below upper_percentile, and midtone_percentile between them"
             raise ValueError(message)
         return self
 
@@ -92,10 +150,10 @@ class Rendered(_Frozen):
         hdu: Which HDU is shown, counted from 0.
         plane: Which plane of a cube is shown, counted from 0.
         planes: How many planes the image has; 1 when it is no cube.
-        native_width: NAXIS1 of the image, in pixels.
-        native_height: NAXIS2 of the image, in pixels.
-        black: The value that is shown black.
-        white: The value that is shown white.
+        native_width: NAXIS1 of the image, in pixels; of a chart, how many values it has across.
+        native_height: NAXIS2 of the image, in pixels; of a chart, how many lines or rows it has.
+        black: The value that is shown darkest; of a chart, the smallest.
+        white: The value that is shown brightest; of a chart, the largest.
     """
 
     kind: Literal["rendered"] = "rendered"
@@ -120,7 +178,7 @@ class NoPreviewCode(StrEnum):
     UNREADABLE = "unreadable"
     """The operating system refused to open or read it, or it is no regular file."""
     NO_IMAGE = "no_image"
-    """It is FITS, but holds tables, spectra or headers only."""
+    """It is FITS, but holds no image and no table that could be drawn."""
     ALL_BLANK = "all_blank"
     """It has an image without one finite pixel."""
     TRUNCATED = "truncated"

@@ -1,4 +1,4 @@
-"""Find the image in a FITS file and read its rows, scaled, a block at a time."""
+"""Find the image (or table) in a FITS file and read an image's rows, scaled, a block at a time."""
 
 import os
 from collections.abc import Iterator
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from libs.imaging.outcomes import NoPreviewCode, UnshowableError
 from libs.imaging.signature import Signature
+from libs.imaging.tables import Chart, choose_chart, columns_of
 
 Values = NDArray[np.float64]
 """Physical values, shape (rows, columns), row 0 being the lowest on the sky's picture; blank is NaN."""
@@ -68,6 +69,23 @@ class ImagePlane:
     reader: RowReader
 
 
+@dataclass(frozen=True)
+class TablePlane:
+    """The table that represents a file without an image.
+
+    Attributes:
+        hdu: Number of its HDU, counted from 0.
+        extension: EXTNAME, or an empty string.
+        chart: What is drawn of it.
+        table: The HDU, while the file is open.
+    """
+
+    hdu: int
+    extension: str
+    chart: Chart
+    table: fits.BinTableHDU | fits.TableHDU
+
+
 def choose_plane(shape: tuple[int, ...]) -> PlaneChoice | None:
     """Choose what to show of an array: axes of length 1 are dropped, of a cube the middle plane is taken.
 
@@ -99,15 +117,15 @@ def choose_plane(shape: tuple[int, ...]) -> PlaneChoice | None:
 
 
 @contextmanager
-def open_plane(path: Path, signature: Signature) -> Iterator[ImagePlane]:
-    """Open a file and find the first HDU that holds an image.
+def open_plane(path: Path, signature: Signature) -> Iterator[ImagePlane | TablePlane]:
+    """Open a file and find the first HDU that holds an image, or else the first table that can be drawn.
 
     Args:
         path: The file.
         signature: How it begins: FITS or GZIPPED_FITS.
 
     Raises:
-        UnshowableError: It holds no image, or ends before the image does.
+        UnshowableError: It holds neither, or ends before they do.
         OSError: It cannot be read, or its headers are damaged.
         EOFError: Its gzip stream ends early.
     """
@@ -131,7 +149,7 @@ def _gzip_faults_named(unzipped: GzipFile) -> Iterator[None]:
         raise
 
 
-def _plane_in(stream: BinaryIO, length: int | None) -> Iterator[ImagePlane]:
+def _plane_in(stream: BinaryIO, length: int | None) -> Iterator[ImagePlane | TablePlane]:
     """Give the plane once; `length` is None for a gzipped stream, which ends who knows where."""
     # None and not True: with True astropy refuses scaled tile-compressed images.
     memmap = None if length is not None else False
@@ -141,8 +159,21 @@ def _plane_in(stream: BinaryIO, length: int | None) -> Iterator[ImagePlane]:
             if choice is not None:
                 yield ImagePlane(number, hdu.name, choice, _reader(stream, length, hdu, choice))
                 return
+        for number, hdu in enumerate(hdus):
+            chart = _chart_of(hdu)
+            if chart is not None:
+                if length is not None:
+                    place = hdu.fileinfo()
+                    _check_length(
+                        length, int(place["datLoc"]) + hdu.header["NAXIS1"] * hdu.header["NAXIS2"], "table"
+                    )
+                yield TablePlane(number, hdu.name, chart, hdu)
+                return
         contents = ", ".join(type(hdu).__name__.removesuffix("HDU") for hdu in hdus)
-    raise UnshowableError(NoPreviewCode.NO_IMAGE, f"no HDU holds an image of two axes; there are: {contents}")
+    raise UnshowableError(
+        NoPreviewCode.NO_IMAGE,
+        f"no HDU holds an image of two axes or a table of numbers; there are: {contents}",
+    )
 
 
 def _image_shape(hdu: object) -> tuple[int, ...]:
@@ -150,6 +181,12 @@ def _image_shape(hdu: object) -> tuple[int, ...]:
     if isinstance(hdu, fits.PrimaryHDU | fits.ImageHDU | fits.CompImageHDU):
         return tuple(int(length) for length in hdu.shape)
     return ()
+
+
+def _chart_of(hdu: object) -> Chart | None:
+    if isinstance(hdu, fits.BinTableHDU | fits.TableHDU):
+        return choose_chart(columns_of(hdu), int(hdu.header["NAXIS2"]))
+    return None
 
 
 def _reader(
@@ -183,10 +220,10 @@ def _blank(header: fits.Header, dtype: np.dtype[np.generic]) -> int | None:
     return int(value) if value is not None and dtype.kind in "iu" else None
 
 
-def _check_length(found: int, needed: int) -> None:
+def _check_length(found: int, needed: int, what: str = "image") -> None:
     if found < needed:
         raise UnshowableError(
-            NoPreviewCode.TRUNCATED, f"the image ends at byte {needed:,}, the file at byte {found:,}"
+            NoPreviewCode.TRUNCATED, f"the {what} ends at byte {needed:,}, the file at byte {found:,}"
         )
 
 

@@ -18,8 +18,8 @@ from libs.imaging.outcomes import (
     RenderSettings,
     UnshowableError,
 )
-from libs.imaging.planes import ImagePlane, open_plane
-from libs.imaging.png import Size, encode, fitted_size
+from libs.imaging.planes import ImagePlane, TablePlane, open_plane
+from libs.imaging.png import Size, encode, fitted_size, png_of, resized
 from libs.imaging.signature import Signature, read_signature, refusal_of
 from libs.imaging.stretch import Stretched, stretch
 
@@ -39,7 +39,7 @@ _IMPOSSIBLE_OFFSET: Final = {errno.EINVAL, errno.EFBIG, errno.EOVERFLOW}
 
 
 def render_fits(path: Path, *, settings: RenderSettings) -> Rendered | NoPreview:
-    """Make thumbnail and preview of the first image of a FITS file.
+    """Make thumbnail and preview of the first image of a FITS file, or of its first table if it has none.
 
     Args:
         path: A plain, tile-compressed or gzipped FITS file; the content counts, not the name.
@@ -69,6 +69,8 @@ def _render(path: Path, signature: Signature, settings: RenderSettings) -> Rende
         # Small sins against the standard are common in real headers and no reason to show nothing.
         warnings.simplefilter("ignore")
         with open_plane(path, signature) as plane:
+            if isinstance(plane, TablePlane):
+                return _drawn(path, plane, settings)
             stretched = stretch(read_averaged(plane, settings.working_side), settings)
     return _pictures(plane, stretched, settings, _describe(path, plane, stretched, settings))
 
@@ -79,7 +81,7 @@ def _pictures(
     native = Size(plane.choice.width, plane.choice.height)
 
     def picture(longest_side: int, enlarged_side: int) -> Picture:
-        return encode(stretched.shades, fitted_size(native, longest_side, enlarged_side), text)
+        return encode(stretched, fitted_size(native, longest_side, enlarged_side), settings, text)
 
     return Rendered(
         thumbnail=picture(settings.thumbnail_side, settings.thumbnail_side),
@@ -94,17 +96,47 @@ def _pictures(
     )
 
 
-def _describe(
-    path: Path, plane: ImagePlane, stretched: Stretched, settings: RenderSettings
-) -> dict[str, str]:
-    """Say in the PNG itself what it shows; a name that is no UTF-8 is given with escapes."""
+def _drawn(path: Path, plane: TablePlane, settings: RenderSettings) -> Rendered:
+    """The pictures of a table: a chart, and the same small."""
+    from libs.imaging.charts import draw  # noqa: PLC0415 - matplotlib takes a second, which images need not take
+
+    drawn = draw(plane.table, plane.chart, settings)
+    text = _titles(path, plane) | {
+        "Chart": f"{plane.chart.kind} of {', '.join(column.name for column in plane.chart.values)}"
+    }
+    native = Size(*drawn.image.size)
+    small = fitted_size(native, settings.thumbnail_side, settings.thumbnail_side)
+    across, up = drawn.size
+    return Rendered(
+        thumbnail=png_of(resized(drawn.image, small), text),
+        preview=png_of(drawn.image, text),
+        hdu=plane.hdu,
+        plane=0,
+        planes=1,
+        native_width=across,
+        native_height=up,
+        black=drawn.lowest,
+        white=drawn.highest,
+    )
+
+
+def _titles(path: Path, plane: ImagePlane | TablePlane) -> dict[str, str]:
+    """A name that is no UTF-8 is given with escapes."""
     return {
         "Title": path.name.encode("utf-8", "backslashreplace").decode("utf-8"),
         "Software": "Chasqui",
         "FITS-HDU": f"{plane.hdu} {plane.extension}".strip(),
+    }
+
+
+def _describe(
+    path: Path, plane: ImagePlane, stretched: Stretched, settings: RenderSettings
+) -> dict[str, str]:
+    """Say in the PNG itself what it shows."""
+    return _titles(path, plane) | {
         "FITS-Plane": f"{plane.choice.plane + 1} of {plane.choice.planes}",
         "Stretch": (
-            f"asinh a={settings.asinh_a:g}, percentiles {settings.lower_percentile:g} to "
+            f"{settings.stretch}, percentiles {settings.lower_percentile:g}, {settings.midtone_percentile:g} and "
             f"{settings.upper_percentile:g}, black {stretched.black:g}, white {stretched.white:g}"
         ),
     }

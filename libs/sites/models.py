@@ -13,6 +13,7 @@ from pydantic import Discriminator, Field, Tag, model_validator
 from contracts.base import Name
 from contracts.packages import ProofMode
 from contracts.states import LocationType, RouteType, StorageType
+from libs.imaging.outcomes import RenderSettings
 from libs.sites.retention import Retention
 from libs.sites.scrubs import ScrubSettings
 from libs.sites.settings import Settings
@@ -209,6 +210,7 @@ class InstrumentSettings(Settings):
             while it is written, about 2 KiB a file.
         priority: Of its packages; lower travels first.
         available: An unavailable instrument's registrations are refused.
+        previews: How pictures are made of its files.
     """
 
     site: Name
@@ -219,6 +221,7 @@ class InstrumentSettings(Settings):
     max_files: int = Field(default=30_000, ge=1, le=1_000_000)
     priority: int = Field(default=5, ge=0, le=9)
     available: bool = True
+    previews: RenderSettings = RenderSettings()
 
 
 class RouteSettings(Settings):

@@ -4,7 +4,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from contracts.files import AssetRendered, RenderFailed
-from libs.imaging.outcomes import RenderSettings
 from libs.imaging.pool import PoolSettings, RenderPool
 from libs.service.service import Runtime, Service
 from libs.sites.models import Deployment
@@ -21,9 +20,7 @@ def runs_at(deployment: Deployment, site: str) -> bool:
 async def compose(runtime: Runtime) -> AsyncIterator[None]:
     """Build the renderer around one worker process, started when it is needed."""
     async with RenderPool(PoolSettings()) as pool, kept_polite(pool), runtime.hindsight() as hindsight:
-        handlers = RendererHandlers(
-            place=runtime.place, pool=pool, settings=RenderSettings(), hindsight=hindsight
-        )
+        handlers = RendererHandlers(place=runtime.place, pool=pool, hindsight=hindsight)
         subscribe(runtime.bus, handlers)
         yield
 

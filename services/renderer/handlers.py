@@ -28,16 +28,12 @@ class RendererHandlers:
     Args:
         place: Where the instance runs.
         pool: The workers.
-        settings: How the pictures are made.
         hindsight: Knows events that were answered before.
     """
 
-    def __init__(
-        self, *, place: Place, pool: RenderPool, settings: RenderSettings, hindsight: Hindsight
-    ) -> None:
+    def __init__(self, *, place: Place, pool: RenderPool, hindsight: Hindsight) -> None:
         self._place = place
         self._pool = pool
-        self._settings = settings
         self._hindsight = hindsight
 
     async def render(self, event: FilesScanned, delivery: DeliveryOf) -> Sequence[Event]:
@@ -58,9 +54,15 @@ class RendererHandlers:
             delivery, event.executed_obs_unit_id, answers
         )
         heard = Heard.AGAIN if again else Heard.FIRST
-        outcome = await render(event, root, self._place.previews, self._pool, self._settings, heard=heard)
+        settings = self._settings_of(event.instrument)
+        outcome = await render(event, root, self._place.previews, self._pool, settings, heard=heard)
         fencing.check()  # who was paused finds files gone that a successor has rendered
         return events_of(event, outcome)
+
+    def _settings_of(self, instrument: str) -> RenderSettings:
+        """How its pictures are made; as usual, if the deployment has no such instrument any more."""
+        known = self._place.deployment.instruments.get(instrument)
+        return RenderSettings() if known is None else known.previews
 
     def given_up(self, event: FilesScanned, _delivery: Delivery, problem: Problem) -> Sequence[Event]:
         """None of the files has pictures, and none is waited for."""

@@ -194,7 +194,7 @@ def test_files_that_are_not_rendered_are_not_waited_for() -> None:
         ScannedFile(file_id=uuid4(), path=f"{n}.fits", module="main", size=1, mtime_ns=1) for n in range(3)
     )
     event = FilesScanned(executed_obs_unit_id=uuid4(), instrument="camera", location="source", files=files)
-    handlers = RendererHandlers(place=place("chile"), pool=NONE, settings=NONE, hindsight=NONE)
+    handlers = RendererHandlers(place=place("chile"), pool=NONE, hindsight=NONE)
     (said,) = handlers.given_up(event, delivery_of(event, "chile"), PROBLEM)
     assert isinstance(said, RenderFailed)
     assert [file.file_id for file in said.files] == [file.file_id for file in files]

@@ -15,7 +15,7 @@ from astropy.io import fits
 from numpy.typing import NDArray
 from PIL import Image
 
-from libs.imaging.outcomes import NoPreview, NoPreviewCode, Picture, Rendered, RenderSettings
+from libs.imaging.outcomes import NoPreview, NoPreviewCode, Picture, Rendered, RenderSettings, Stretch
 from libs.imaging.render import render_fits
 
 SETTINGS = RenderSettings()
@@ -74,7 +74,7 @@ def test_the_picture_says_what_it_shows(tmp_path: Path) -> None:
         assert image.info["Title"] == name
         assert image.info["FITS-HDU"] == "0 PRIMARY"
         assert image.info["FITS-Plane"] == "1 of 1"
-        assert image.info["Stretch"].startswith("asinh a=0.1, percentiles 1 to 99.5, black 23.99")
+        assert image.info["Stretch"].startswith("midtone, percentiles 1, 97.5 and 99.8, black 23.99")
 
 
 def test_a_name_that_is_no_utf8(tmp_path: Path) -> None:
@@ -87,7 +87,7 @@ def test_a_name_that_is_no_utf8(tmp_path: Path) -> None:
 def test_the_same_file_gives_the_same_bytes(tmp_path: Path) -> None:
     path = primary(tmp_path / "a.fits", gradient())
     assert rendered(path) == rendered(path)
-    assert rendered(path).preview.etag != rendered(path, RenderSettings(asinh_a=0.5)).preview.etag
+    assert rendered(path).preview.etag != rendered(path, RenderSettings(upper_percentile=99)).preview.etag
 
 
 def test_all_blank_is_a_state_with_a_reason(tmp_path: Path) -> None:
@@ -112,7 +112,7 @@ def test_values_at_the_ends_of_the_range(tmp_path: Path) -> None:
 def test_blank_pixels_do_not_spread_when_shrunk(tmp_path: Path) -> None:
     data = gradient(2100, 2100) % 97 + 1000
     data[::5, ::3] = np.nan
-    outcome = rendered(primary(tmp_path / "a.fits", data))
+    outcome = rendered(primary(tmp_path / "a.fits", data), RenderSettings(stretch=Stretch.LINEAR))
     assert outcome.black >= 1000
     assert np.median(shades(outcome.thumbnail)) > 50
 
@@ -201,8 +201,9 @@ def test_gzipped_files_look_like_plain_ones(tmp_path: Path) -> None:
     assert rendered(both).hdu == 1
 
 
-def test_a_table_is_never_shown_as_an_image(tmp_path: Path) -> None:
-    fits.HDUList([fits.PrimaryHDU(), table()]).writeto(tmp_path / "a.fits")
+def test_a_table_of_words_has_no_picture(tmp_path: Path) -> None:
+    words = fits.BinTableHDU.from_columns([fits.Column("who", "8A", array=np.array(["a", "b"]))])
+    fits.HDUList([fits.PrimaryHDU(), words]).writeto(tmp_path / "a.fits")
     refusal = refused(tmp_path / "a.fits")
     assert refusal.code is NoPreviewCode.NO_IMAGE
     assert "Primary, BinTable" in refusal.reason

@@ -11,9 +11,11 @@ from rich.text import Text
 
 from commands.reaching import places_of, reached
 from commands.wording import duration, instant
+from contracts.association_ids import is_association_id
 from libs.errors import UserError
 from libs.insight.explain import Copy, Explanation, Step
 from libs.insight.explain import explain as explain_id
+from libs.insight.members import Member
 from libs.insight.obstacles import Obstacle, ObstacleKind
 from libs.insight.waiting import Waiting
 from libs.service.service import Place
@@ -32,7 +34,7 @@ async def explain(
 
     Args:
         workdir: Where an `up` runs.
-        wanted: The id of an observation, file, package, bundle, transfer, staging job or copy.
+        wanted: The id of an observation, file, package, bundle, transfer, staging job, copy or association.
         site: Ask this site only.
         as_json: One JSON object in the place of a panel.
         console: Where to show it.
@@ -45,12 +47,21 @@ async def explain(
         Retriable: A site's servers are away.
     """
     console = console or Console()
-    found_at, found = await find(places_of(workdir, site), read_id(wanted))
+    found_at, found = await find(places_of(workdir, site), read_wanted(wanted))
     if as_json:
         console.print(found.model_dump_json(), soft_wrap=True, markup=False, highlight=False)
     else:
         console.print(render(found, found_at))
     return 0
+
+
+def read_wanted(text: str) -> UUID | str:
+    """An id as somebody typed it; an association's in upper case.
+
+    Raises:
+        UserError: ``id_invalid``.
+    """
+    return text.strip().upper() if is_association_id(text.strip()) else read_id(text)
 
 
 def read_id(text: str) -> UUID:
@@ -69,7 +80,7 @@ def read_id(text: str) -> UUID:
         ) from error
 
 
-async def find(places: Sequence[Place], wanted: UUID) -> tuple[str, Explanation]:
+async def find(places: Sequence[Place], wanted: UUID | str) -> tuple[str, Explanation]:
     """A site that knows an id, and what it says: the one where the next step is taken, if that is among them.
 
     Raises:
@@ -109,6 +120,8 @@ def render(found: Explanation, site: str) -> RenderableType:
     parts += [_obstacle(each) for each in found.obstacles]
     for what, ids in found.related.items():
         parts.append(Text.assemble((f"{what:<9}", "dim"), ", ".join(str(one) for one in ids)))
+    if found.members:
+        parts += [Text(), _members(found.members)]
     if found.copies:
         parts += [Text(), _copies(found.copies)]
     if found.timeline:
@@ -150,6 +163,16 @@ def _copies(copies: Sequence[Copy]) -> Table:
     for copy in copies:
         why = copy.stays_because.reason if copy.stays_because else ""
         table.add_row(*map(Text, (copy.location, copy.path, copy.state, instant(copy.since), why)))
+    return table
+
+
+def _members(members: Sequence[Member]) -> Table:
+    table = _table("member", "type", "status", "since", "missing because", "observation or data set")
+    for one in members:
+        status = f"{one.member_status} {one.product_status}"
+        what = one.observation or one.data_set
+        cells = (one.name, one.type, status, instant(one.since), one.missing, str(what or ""))
+        table.add_row(*map(Text, cells))
     return table
 
 

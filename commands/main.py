@@ -4,7 +4,19 @@ import sys
 
 import typer
 
-from commands.line import breakers, data, deletion, deployment, letters, log, looking, opsdb, problems, stands
+from commands.line import (
+    associations,
+    breakers,
+    data,
+    deletion,
+    deployment,
+    letters,
+    log,
+    looking,
+    opsdb,
+    problems,
+    stands,
+)
 from libs.errors import ChasquiError, UserError
 
 INTERRUPTED = 130
@@ -25,8 +37,10 @@ app.add_typer(letters.app)
 app.add_typer(breakers.breaker_app, name="breaker")
 app.add_typer(deletion.janitor_app, name="janitor")
 app.add_typer(deletion.hold_app, name="hold")
+app.add_typer(associations.association_app, name="association")
 app.add_typer(log.events_app, name="events")
 app.add_typer(opsdb.opsdb_app, name="opsdb")
+app.add_typer(associations.schema_app, name="schema")
 app.add_typer(deployment.config_app, name="config")
 
 

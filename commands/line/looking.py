@@ -30,7 +30,9 @@ def status(
 def explain(
     wanted: Annotated[
         str,
-        typer.Argument(metavar="ID", help="Of an observation, file, package, bundle, transfer, job or copy."),
+        typer.Argument(
+            metavar="ID", help="Of an observation, file, package, bundle, transfer, job, copy or association."
+        ),
     ],
     site: SiteOption = None,
     workdir: WorkdirOption = None,
@@ -39,7 +41,9 @@ def explain(
     """Tell where something is, why, and what it waits for.
 
     With its copies, its problem and what to do about it, and everything that happened to it. Ids are what
-    chasqui file, simulate, stage and the live page show.
+    chasqui file, simulate, stage and the live page show; an association's is IPPPSSAA0.
+
+    chasqui explain J8C0A1010
     """
     from commands.explain import explain as show
 

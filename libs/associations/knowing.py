@@ -53,6 +53,8 @@ SELECT DISTINCT m.association_id FROM asn_members m JOIN asn_association a USING
 WHERE m.program_id = $1 AND m.obset_id = $2 AND m.member_num = $3 AND a.site = $4 ORDER BY 1
 """
 
+_OWNER = "SELECT site FROM asn_association WHERE association_id = $1"
+
 _DUE = """
 SELECT association_id FROM asn_association
 WHERE state = 'open' AND deadline <= now() AND site = $1 ORDER BY deadline, association_id LIMIT 1000
@@ -151,6 +153,12 @@ async def containing(opsdb: OpsDbReader, key: str, site: str) -> list[str]:
     """The associations of a site that have this exposure."""
     rows = await opsdb.fetch(_CONTAINING, key[:3], key[3:5], key[5:], site)
     return [row["association_id"] for row in rows]
+
+
+async def owner(opsdb: OpsDbReader, name: str) -> str | None:
+    """The site of an association; None if ops-db does not know it."""
+    site: str | None = await opsdb.fetchval(_OWNER, name)
+    return site
 
 
 async def due(opsdb: OpsDbReader, site: str) -> Sequence[str]:

@@ -8,6 +8,7 @@ from uuid import UUID
 from contracts.base import Message, Utc
 from contracts.problems import Problem
 from libs.errors import UserError
+from libs.insight.members import Member
 from libs.insight.obstacles import Obstacle, obstacles
 from libs.insight.sight import Sight
 from libs.insight.surroundings import context_of, related_to
@@ -79,11 +80,13 @@ class Explanation(Message):
     """Everything the system knows about one id.
 
     Attributes:
+        id: A UUID; of an association, its own id.
         obstacles: What stands in the way, as far as this site can see; those who act next at another site
             (`waiting.at`) are seen there.
+        members: Of an association.
     """
 
-    id: UUID
+    id: UUID | str
     kind: str
     name: str
     state: str
@@ -92,11 +95,16 @@ class Explanation(Message):
     problem: Problem | None
     copies: tuple[Copy, ...]
     timeline: tuple[Step, ...]
-    related: dict[str, tuple[UUID, ...]]
+    related: dict[str, tuple[UUID | str, ...]]
+    members: tuple[Member, ...] = ()
 
 
-async def explain(sight: Sight, wanted: UUID) -> Explanation:
-    """Explain an observation, file, package, bundle, transfer, staging job, copy, dead letter or hold.
+async def explain(sight: Sight, wanted: UUID | str) -> Explanation:
+    """Explain an observation, file, package, bundle, transfer, staging job, copy, dead letter, hold or association.
+
+    Args:
+        sight: The site.
+        wanted: A UUID; the id of an association, in upper case.
 
     Raises:
         UserError: ``unknown_id``.
@@ -105,9 +113,12 @@ async def explain(sight: Sight, wanted: UUID) -> Explanation:
     opsdb = sight.opsdb
     kind, row = await _find(opsdb, wanted)
     related = await related_to(opsdb, kind, row)
-    about = [wanted, *(item for ids in related.values() for item in ids)]
+    # What happened to each exposure is for its own explanation: an association may have hundreds.
+    around = {} if kind == "asn_association" else related
+    about = [wanted, *(item for ids in around.values() for item in ids)]
     holders = [wanted] if kind == "physical_copy" else [wanted, *related.get("package", ())]
-    waiting = waiting_for(kind, row, await context_of(opsdb, sight.place.deployment, kind, row))
+    context = await context_of(opsdb, sight.place.deployment, kind, row)
+    waiting = waiting_for(kind, row, context)
     return Explanation(
         id=wanted,
         kind=kind,
@@ -116,9 +127,10 @@ async def explain(sight: Sight, wanted: UUID) -> Explanation:
         waiting=waiting,
         obstacles=await obstacles(sight, waiting, about),
         problem=problem_of(row),
-        copies=await _copies(opsdb, holders),
+        copies=await _copies(opsdb, [one for one in holders if isinstance(one, UUID)]),
         timeline=await _timeline(opsdb, about),
         related=related,
+        members=context.get("members", ()),
     )
 
 
@@ -153,9 +165,10 @@ def steps_of(records: Sequence[Mapping[str, Any]]) -> tuple[Step, ...]:
     return tuple(steps)
 
 
-async def _find(opsdb: OpsDbReader, wanted: UUID) -> tuple[str, dict[str, Any]]:
-    for table in TABLES:
-        row = await opsdb.fetchrow(f"SELECT * FROM {table} WHERE id = $1", wanted)  # noqa: S608  names of this module
+async def _find(opsdb: OpsDbReader, wanted: UUID | str) -> tuple[str, dict[str, Any]]:
+    key, tables = ("id", TABLES) if isinstance(wanted, UUID) else ("association_id", ("asn_association",))
+    for table in tables:
+        row = await opsdb.fetchrow(f"SELECT * FROM {table} WHERE {key} = $1", wanted)  # noqa: S608  names of this module
         if row is not None:
             return table, dict(row)
     raise UserError(
@@ -166,7 +179,7 @@ async def _find(opsdb: OpsDbReader, wanted: UUID) -> tuple[str, dict[str, Any]]:
 
 
 def _name(kind: str, row: Mapping[str, Any]) -> str:
-    for column in ("path", "name", "obs_unit", "folder", "route", "type", "target"):
+    for column in ("association_id", "path", "name", "obs_unit", "folder", "route", "type", "target"):
         if row.get(column):
             return str(row[column])
     return kind.replace("_", " ")
@@ -178,7 +191,7 @@ def _state(row: Mapping[str, Any]) -> str:
     return str(row.get("state") or "not known yet")
 
 
-async def _timeline(opsdb: OpsDbReader, about: Sequence[UUID]) -> tuple[Step, ...]:
+async def _timeline(opsdb: OpsDbReader, about: Sequence[UUID | str]) -> tuple[Step, ...]:
     rows = await opsdb.fetch(TIMELINE, [str(item) for item in about], MOST_RECORDS)
     return steps_of([dict(row) for row in rows])
 

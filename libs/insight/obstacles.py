@@ -56,7 +56,7 @@ class Obstacle(Message):
     next_at: Utc | None = None
 
 
-async def obstacles(sight: Sight, waiting: Waiting, about: Sequence[UUID]) -> tuple[Obstacle, ...]:
+async def obstacles(sight: Sight, waiting: Waiting, about: Sequence[UUID | str]) -> tuple[Obstacle, ...]:
     """What stands in the way, as far as it can be seen from this site; the worst first.
 
     Args:
@@ -77,7 +77,7 @@ async def obstacles(sight: Sight, waiting: Waiting, about: Sequence[UUID]) -> tu
     return tuple(found)
 
 
-async def _letters(sight: Sight, about: Sequence[UUID]) -> list[Obstacle]:
+async def _letters(sight: Sight, about: Sequence[UUID | str]) -> list[Obstacle]:
     rows = await sight.opsdb.fetch(_LETTERS, [str(each) for each in about], MOST_LETTERS)
     return [
         Obstacle(

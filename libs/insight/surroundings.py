@@ -5,11 +5,12 @@ from typing import Any
 from uuid import UUID
 
 from contracts.states import LocationType
+from libs.insight.members import members_of
 from libs.opsdb.reader import OpsDbReader
 from libs.sites.models import Deployment
 
-Related = dict[str, tuple[UUID, ...]]
-"""By what they are (``observation``, ``package``, ``bundle``, ``transfer``)."""
+Related = dict[str, tuple[UUID | str, ...]]
+"""By what they are (``observation``, ``package``, ``bundle``, ``transfer``, ``association``)."""
 
 MOST_RELATED = 100
 
@@ -39,6 +40,11 @@ _ARCHIVED_AT = """
     SELECT p.archived_at FROM raw_data_package p
     WHERE p.id = $1 OR p.id = (SELECT f.raw_data_package_id FROM raw_data_file f WHERE f.id = $1)
 """
+_OBSERVATIONS = """
+    SELECT DISTINCT executed_obs_unit_id AS id FROM asn_members
+    WHERE association_id = $1 AND executed_obs_unit_id IS NOT NULL
+"""
+_ASSOCIATIONS = "SELECT DISTINCT association_id AS id FROM asn_members WHERE executed_obs_unit_id = $1"
 _OWNERS = {
     "raw_data_file": "observation",
     "raw_data_package": "package",
@@ -47,13 +53,15 @@ _OWNERS = {
 
 
 async def related_to(opsdb: OpsDbReader, kind: str, row: Mapping[str, Any]) -> Related:
-    """The observation, packages, bundles and transfers that a thing belongs with; itself left out.
+    """The observations, packages, bundles, transfers and associations that a thing belongs with; itself left out.
 
     Args:
         opsdb: The site's ops-db.
         kind: Its table.
         row: Its row.
     """
+    if kind == "asn_association":
+        return {"observation": await _ids(opsdb, _OBSERVATIONS, row["association_id"])}
     related: Related = {
         what: (row[column],) for what, column in _OWN_COLUMNS.items() if row.get(column) is not None
     }
@@ -61,6 +69,8 @@ async def related_to(opsdb: OpsDbReader, kind: str, row: Mapping[str, Any]) -> R
         related[_OWNERS.get(str(row["kind"]), "package")] = (row["entity_id"],)
     if kind == "dead_letter" and (about := _as_id(row.get("entity_id"))) is not None:
         related["about"] = (about,)
+    if kind == "executed_obs_unit":
+        related["association"] = await _ids(opsdb, _ASSOCIATIONS, row["id"])
     if kind in _PACKAGES:
         related["package"] = await _ids(opsdb, _PACKAGES[kind], row["id"])
     packages = (row["id"],) if kind == "raw_data_package" else related.get("package", ())
@@ -103,6 +113,8 @@ async def context_of(
             return {"hop": await _first(opsdb, _HOP, row["id"])}
         case "staging_job":
             return {"site": _site_of(deployment, row["location"]), "archives": _archives(deployment)}
+        case "asn_association":
+            return {"members": await members_of(opsdb, row["association_id"])}
         case "physical_copy":
             return await _copy(opsdb, deployment, row)
         case _:
@@ -189,6 +201,6 @@ def _as_id(text: str | None) -> UUID | None:
         return None
 
 
-async def _ids(opsdb: OpsDbReader, query: str, argument: object) -> tuple[UUID, ...]:
+async def _ids(opsdb: OpsDbReader, query: str, argument: object) -> tuple[UUID | str, ...]:
     rows = await opsdb.fetch(f"{query} ORDER BY 1 LIMIT {MOST_RELATED}", argument)
     return tuple(row["id"] for row in rows)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from libs.insight.waits.associations import association
 from libs.insight.waits.copies import copy
 from libs.insight.waits.files import file
 from libs.insight.waits.letters import hold, letter
@@ -23,6 +24,7 @@ WAITS: dict[str, Callable[[Row, Row], Waiting]] = {
     "physical_copy": copy,
     "dead_letter": letter,
     "deletion_hold": hold,
+    "asn_association": association,
 }
 """Who knows what the rows of a table wait for."""
 

@@ -5,6 +5,7 @@ from uuid import UUID
 from fastapi import APIRouter, Response
 from nats.aio.client import Client
 
+from contracts.association_ids import AssociationId
 from libs.insight.explain import Explanation, explain
 from libs.insight.sight import Sight
 from libs.insight.status import SiteStatus, site_status
@@ -26,7 +27,7 @@ def router(place: Place, client: Client, knowing: Knowing) -> APIRouter:
         return await fresh.get()
 
     @routes.get("/explain/{wanted}")
-    async def explained(wanted: UUID) -> Explanation:
+    async def explained(wanted: UUID | AssociationId) -> Explanation:
         """Where something is, why, and what it waits for."""
         return await explain(Sight(place, client, knowing.opsdb), wanted)
 

@@ -1,0 +1,1 @@
+"""``chasqui association …``: exposures that are made into products together."""

@@ -13,6 +13,7 @@ from rich.text import Text
 
 from commands.filing_client import FilingClient
 from commands.run import place_of
+from contracts.associations import Exposure
 from contracts.observations import DeclaredFile, Outcome, StartObservation, Target
 from libs.errors import UserError
 from libs.opsdb.reader import OpsDbReader
@@ -34,7 +35,13 @@ _PROBLEMS = """
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What to file; paths are relative to the instrument's folder."""
+    """What to file; paths are relative to the instrument's folder.
+
+    Attributes:
+        exposure: The exposure that it is, with its role after a colon.
+        associations: Those that the exposure is to be in.
+        exposures: How many exposures each of these will have.
+    """
 
     paths: tuple[str, ...]
     instrument: str
@@ -43,6 +50,9 @@ class Wanted:
     ra: float | None = None
     dec: float | None = None
     module: str | None = None
+    exposure: str | None = None
+    associations: tuple[str, ...] = ()
+    exposures: int | None = None
 
 
 async def run(wanted: Wanted, workdir: Workdir, console: Console, *, wait: bool, as_json: bool) -> int:
@@ -59,11 +69,15 @@ async def run(wanted: Wanted, workdir: Workdir, console: Console, *, wait: bool,
             "filing_not_running", f"no filing runs for {site}", "Start that site with chasqui up."
         )
     began = datetime.now(UTC)
-    target = target_of(wanted)
+    target, exposure = target_of(wanted), exposure_of(wanted)
     async with FilingClient(urls.filing) as filing:
         unit = await filing.start(
             StartObservation(
-                instrument=wanted.instrument, start_time=began, obs_unit=wanted.obs_unit, target=target
+                instrument=wanted.instrument,
+                start_time=began,
+                obs_unit=wanted.obs_unit,
+                target=target,
+                exposure=exposure,
             )
         )
         ids = await _filed(filing, unit, wanted)
@@ -107,6 +121,32 @@ def target_of(wanted: Wanted) -> Target | None:
             "target_invalid",
             f"that target cannot be: {told}",
             "Give its position in ICRS degrees: --ra from 0 to below 360, --dec from -90 to 90.",
+        ) from error
+
+
+def exposure_of(wanted: Wanted) -> Exposure | None:
+    """The exposure that is filed, if it was said that it is one.
+
+    Raises:
+        UserError: ``exposure_invalid``.
+    """
+    if wanted.exposure is None:
+        if not wanted.associations:
+            return None
+        raise UserError("exposure_invalid", "an association is of exposures", "Name this one: --exposure.")
+    name, _, role = wanted.exposure.partition(":")
+    claims = [{"association_id": one, "exposures": wanted.exposures} for one in wanted.associations]
+    try:
+        return Exposure.model_validate(
+            {"name": name, "associations": claims} | ({"member_type": role} if role else {})
+        )
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"])) or "it"
+        raise UserError(
+            "exposure_invalid",
+            f"{wanted.exposure[:80]!r} cannot be filed as that exposure: {where}: {first['msg']}",
+            "Write IPPPSSOO with its role: --exposure J8C0A1Q1:EXP-DTH --association J8C0A1010.",
         ) from error
 
 

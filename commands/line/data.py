@@ -22,6 +22,16 @@ def file(
     module: Annotated[
         str | None, typer.Option(help="The module that wrote them; the instrument's first if left out.")
     ] = None,
+    exposure: Annotated[
+        str | None,
+        typer.Option(help="Which exposure it is, IPPPSSOO, with :TYPE if its role is not EXP."),
+    ] = None,
+    association: Annotated[
+        list[str] | None, typer.Option(help="An association that the exposure is to be in; may be repeated.")
+    ] = None,
+    exposures: Annotated[
+        int | None, typer.Option(min=1, help="How many exposures these associations will have.")
+    ] = None,
     wait: Annotated[bool, typer.Option("--wait", help="Wait until everything is archived.")] = False,
     workdir: WorkdirOption = None,
     as_json: JsonOption = False,
@@ -32,10 +42,13 @@ def file(
     files may still be growing, the scanner waits for them.
 
     chasqui file night/0001.fits night/0002.fits --instrument sky-camera --wait
+
+    chasqui file night/0003.fits --instrument sky-camera --exposure C8C0A1Q1 --association C8C0A1010 --exposures 2
     """
     from commands.file import Wanted, run
 
-    wanted = Wanted(tuple(paths), instrument, obs_unit, target, ra, dec, module)
+    named = (exposure, tuple(association or ()), exposures)
+    wanted = Wanted(tuple(paths), instrument, obs_unit, target, ra, dec, module, *named)
     perform(run(wanted, workdir_of(workdir), Console(stderr=as_json), wait=wait, as_json=as_json))
 
 

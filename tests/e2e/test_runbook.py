@@ -48,6 +48,7 @@ class Scene:
             "CODE": lambda: "not_json",
             "BREAKER": self._breaker,
             "HOLD": self._hold,
+            "ASSOCIATION": self._association,
         }
         self._observation: dict[str, Any] = {}
 
@@ -86,6 +87,19 @@ class Scene:
     def _hold(self) -> str:
         words = ("hold", "place", "--package", self.stands_for("PACKAGE"), "--reason", "to be looked at")
         return str(self.standing.done(*words)["id"])
+
+    def _association(self) -> str:
+        """One of two exposures is there."""
+        name, path = "C8C0A1010", self.standing.write("runbook/exposure.raw", b"counts")
+        exposure = ("--exposure", "C8C0A1Q1", "--association", name, "--exposures", "2")
+        self.standing.done("file", path, "--instrument", INSTRUMENT, *exposure)
+
+        def is_here() -> bool:
+            answer = self.standing.say("explain", name, "--json")
+            return answer.status == 0 and "1 are here" in answer.json["waiting"]["now"]
+
+        self.standing.until(is_here, "the exposure")
+        return name
 
     def _letter(self) -> str:
         asyncio.run(self._publish_poison())

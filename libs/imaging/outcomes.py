@@ -95,6 +95,7 @@ class RenderSettings(_Frozen):
         blank_pixels: How pixels without a value are shown.
         invert: Whether black and white are exchanged; blank pixels are not.
         colour_map: What colour a brightness has.
+        webp: Whether pictures are WebP where that is smaller than PNG.
         thumbnail_side: Longest side of the thumbnail, in pixels.
         preview_side: Longest side of the preview, in pixels.
         enlarged_side: Images smaller than this are enlarged by a whole factor, so that they can be seen.
@@ -110,6 +111,7 @@ class RenderSettings(_Frozen):
     blank_pixels: BlankPixels = BlankPixels.BLACK
     invert: bool = False
     colour_map: ColourMap = ColourMap.GREY
+    webp: bool = True
     thumbnail_side: int = Field(default=128, ge=1, le=1024)
     preview_side: int = Field(default=1024, ge=1, le=8192)
     enlarged_side: int = Field(default=512, ge=1, le=8192)
@@ -125,17 +127,28 @@ class RenderSettings(_Frozen):
         return self
 
 
+class PictureFormat(StrEnum):
+    """What a picture file is."""
+
+    PNG = "png"
+    """Without loss."""
+    WEBP = "webp"
+    """Of images with a loss that is not seen, of charts without."""
+
+
 class Picture(_Frozen):
-    """One PNG.
+    """One picture file.
 
     Attributes:
-        png: The file's bytes.
+        data: The file's bytes.
+        format: What they are.
         width: In pixels.
         height: In pixels.
-        etag: SHA-256 of `png`, in lower-case hexadecimal.
+        etag: SHA-256 of `data`, in lower-case hexadecimal.
     """
 
-    png: Base64
+    data: Base64
+    format: PictureFormat
     width: int
     height: int
     etag: str

@@ -10,6 +10,7 @@ from typing import Final
 from astropy.io.fits.verify import VerifyError
 
 from libs.imaging.averaging import read_averaged
+from libs.imaging.encoding import LOSSLESS, Size, encode, fitted_size, resized, written
 from libs.imaging.outcomes import (
     NoPreview,
     NoPreviewCode,
@@ -19,7 +20,6 @@ from libs.imaging.outcomes import (
     UnshowableError,
 )
 from libs.imaging.planes import ImagePlane, TablePlane, open_plane
-from libs.imaging.png import Size, encode, fitted_size, png_of, resized
 from libs.imaging.signature import Signature, read_signature, refusal_of
 from libs.imaging.stretch import Stretched, stretch
 
@@ -106,10 +106,11 @@ def _drawn(path: Path, plane: TablePlane, settings: RenderSettings) -> Rendered:
     }
     native = Size(*drawn.image.size)
     small = fitted_size(native, settings.thumbnail_side, settings.thumbnail_side)
+    quality = LOSSLESS if settings.webp else None
     across, up = drawn.size
     return Rendered(
-        thumbnail=png_of(resized(drawn.image, small), text),
-        preview=png_of(drawn.image, text),
+        thumbnail=written(resized(drawn.image, small), text, quality=quality),
+        preview=written(drawn.image, text, quality=quality),
         hdu=plane.hdu,
         plane=0,
         planes=1,
@@ -132,7 +133,7 @@ def _titles(path: Path, plane: ImagePlane | TablePlane) -> dict[str, str]:
 def _describe(
     path: Path, plane: ImagePlane, stretched: Stretched, settings: RenderSettings
 ) -> dict[str, str]:
-    """Say in the PNG itself what it shows."""
+    """Say in the picture itself what it shows."""
     return _titles(path, plane) | {
         "FITS-Plane": f"{plane.choice.plane + 1} of {plane.choice.planes}",
         "Stretch": (

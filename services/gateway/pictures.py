@@ -14,6 +14,7 @@ from libs.errors import UserError
 from libs.storage.paths import resolve_inside
 from services.gateway.knowing import Knowing
 
+MEDIA_TYPES: Final = {".png": "image/png", ".webp": "image/webp"}
 CACHE_SHORTLY: Final = "private, max-age=60"
 CACHE_FOR_EVER: Final = "private, max-age=31536000, immutable"
 _QUERY = """
@@ -60,8 +61,9 @@ class Pictures:
         headers = {"etag": etag, "cache-control": CACHE_FOR_EVER if is_this_version else CACHE_SHORTLY}
         if client_has(request.headers.get("if-none-match", ""), etag):
             return Response(status_code=304, headers=headers)
-        picture = await self._read(row[f"{kind}_path"])
-        return Response(picture, media_type="image/png", headers=headers)
+        path = row[f"{kind}_path"]
+        picture = await self._read(path)
+        return Response(picture, media_type=MEDIA_TYPES.get(Path(path).suffix, "image/png"), headers=headers)
 
     async def _read(self, path: str) -> bytes:
         try:
@@ -86,12 +88,12 @@ def router(pictures: Pictures) -> APIRouter:
 
     @routes.get("/raw_data_files/{raw_data_file_id}/thumbnail", response_class=Response)
     async def thumbnail(raw_data_file_id: UUID, request: Request) -> Response:
-        """A small PNG. With ``?v=`` and the file's preview_etag it may be kept for ever."""
+        """A small picture (PNG or WebP). With ``?v=`` and the file's preview_etag it may be kept for ever."""
         return await pictures.answer(raw_data_file_id, Kind.THUMBNAIL, request)
 
     @routes.get("/raw_data_files/{raw_data_file_id}/preview", response_class=Response)
     async def preview(raw_data_file_id: UUID, request: Request) -> Response:
-        """A large PNG. With ``?v=`` and the file's preview_etag it may be kept for ever."""
+        """A large picture (PNG or WebP). With ``?v=`` and the file's preview_etag it may be kept for ever."""
         return await pictures.answer(raw_data_file_id, Kind.PREVIEW, request)
 
     return routes

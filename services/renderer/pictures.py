@@ -1,27 +1,24 @@
 """The picture files of a site's preview folder. Everything here blocks: it runs in threads."""
 
 import hashlib
-import struct
 from pathlib import Path
 from uuid import UUID
 
+from PIL import Image, UnidentifiedImageError
+
 from contracts.files import RenderedAsset
-from libs.imaging.outcomes import Rendered
+from libs.imaging.outcomes import PictureFormat, Rendered
 from libs.storage.partials import write_whole
 
-_PNG_START = b"\x89PNG\r\n\x1a\n"
-_IHDR = struct.Struct(">4x4sII")
-_HEADER_BYTES = len(_PNG_START) + _IHDR.size
 
-
-def thumbnail_path(file_id: UUID) -> str:
+def thumbnail_path(file_id: UUID, form: PictureFormat) -> str:
     """Where a file's thumbnail is, relative to the preview folder."""
-    return f"{file_id.hex[:2]}/{file_id}-thumbnail.png"
+    return f"{file_id.hex[:2]}/{file_id}-thumbnail.{form}"
 
 
-def preview_path(file_id: UUID) -> str:
+def preview_path(file_id: UUID, form: PictureFormat) -> str:
     """Where a file's preview is, relative to the preview folder."""
-    return f"{file_id.hex[:2]}/{file_id}-preview.png"
+    return f"{file_id.hex[:2]}/{file_id}-preview.{form}"
 
 
 def keep(previews: Path, file_id: UUID, rendered: Rendered) -> RenderedAsset:
@@ -31,41 +28,42 @@ def keep(previews: Path, file_id: UUID, rendered: Rendered) -> RenderedAsset:
         Retriable: ``disk_full``.
         Overtaken: A successor renders the files, or has rendered them.
     """
-    write_whole(previews / thumbnail_path(file_id), rendered.thumbnail.png)
-    write_whole(previews / preview_path(file_id), rendered.preview.png)
+    thumbnail = thumbnail_path(file_id, rendered.thumbnail.format)
+    preview = preview_path(file_id, rendered.preview.format)
+    write_whole(previews / thumbnail, rendered.thumbnail.data)
+    write_whole(previews / preview, rendered.preview.data)
     picture = rendered.preview
-    return _asset(file_id, picture.etag, picture.width, picture.height)
-
-
-def kept(previews: Path, file_id: UUID) -> RenderedAsset | None:
-    """What an earlier run rendered; None without both pictures.
-
-    A repeat may come after the janitor has cleared the file: what is said of it must not change then.
-    """
-    try:
-        png = (previews / preview_path(file_id)).read_bytes()
-    except FileNotFoundError:
-        return None
-    size = _size_of(png)
-    if size is None or not (previews / thumbnail_path(file_id)).is_file():
-        return None
-    return _asset(file_id, hashlib.sha256(png).hexdigest(), *size)
-
-
-def _asset(file_id: UUID, etag: str, width: int, height: int) -> RenderedAsset:
     return RenderedAsset(
         file_id=file_id,
-        thumbnail=thumbnail_path(file_id),
-        preview=preview_path(file_id),
-        etag=etag,
-        width=width,
-        height=height,
+        thumbnail=thumbnail,
+        preview=preview,
+        etag=picture.etag,
+        width=picture.width,
+        height=picture.height,
     )
 
 
-def _size_of(png: bytes) -> tuple[int, int] | None:
-    """Width and height in pixels: the first chunk of a PNG (its specification, section 11.2.2)."""
-    if len(png) < _HEADER_BYTES or not png.startswith(_PNG_START):
+def kept(previews: Path, file_id: UUID) -> RenderedAsset | None:
+    """What an earlier run rendered last; None without both pictures.
+
+    A repeat may come after the janitor has cleared the file: what is said of it must not change then.
+    """
+    thumbnail = _newest(previews, [thumbnail_path(file_id, form) for form in PictureFormat])
+    preview = _newest(previews, [preview_path(file_id, form) for form in PictureFormat])
+    if thumbnail is None or preview is None:
         return None
-    kind, width, height = _IHDR.unpack_from(png, len(_PNG_START))
-    return (width, height) if kind == b"IHDR" else None
+    try:
+        with Image.open(previews / preview) as picture:
+            width, height = picture.size
+    except UnidentifiedImageError:
+        return None
+    etag = hashlib.sha256((previews / preview).read_bytes()).hexdigest()
+    return RenderedAsset(
+        file_id=file_id, thumbnail=thumbnail, preview=preview, etag=etag, width=width, height=height
+    )
+
+
+def _newest(previews: Path, paths: list[str]) -> str | None:
+    """Of a picture's files in several formats the one that was written last."""
+    there = [path for path in paths if (previews / path).is_file()]
+    return max(there, key=lambda path: (previews / path).stat().st_mtime_ns, default=None)

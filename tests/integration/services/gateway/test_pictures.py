@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 import pytest
 from PIL import Image
 
-from contracts.files import ProblemFile, RenderedAsset, RenderFailed
+from contracts.files import AssetRendered, ProblemFile, RenderedAsset, RenderFailed
 from contracts.problems import Problem
 from tests.support.door import Door
 from tests.support.histories import road as history
@@ -45,6 +45,13 @@ async def test_pictures_with_their_versions(telescope: Door) -> None:
     version = history.digest("preview", first)
     kept = await telescope.http.get(f"/raw_data_files/{first}/thumbnail?v={version}")
     assert "immutable" in kept.headers["cache-control"]
+    webp = history.pictures(UNIT).assets[1].model_copy(update={"preview": f"{first}/preview.webp"})
+    await telescope.happen(
+        [(history.ORIGIN, AssetRendered(executed_obs_unit_id=UNIT.id, assets=(webp,), part=2, parts=2))]
+    )
+    (folder / "preview.webp").write_bytes(b"RIFF")
+    other = await telescope.http.get(f"/raw_data_files/{webp.file_id}/preview")
+    assert (other.headers["content-type"], other.content) == ("image/webp", b"RIFF")
     old = await telescope.http.get(f"/raw_data_files/{first}/thumbnail?v=older")
     assert "immutable" not in old.headers["cache-control"]
 

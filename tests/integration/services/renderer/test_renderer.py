@@ -1,6 +1,7 @@
 """The renderer at the telescope, with a real log and ops-db."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -28,7 +29,9 @@ async def test_images_get_pictures_and_the_rest_a_reason(road: Road) -> None:
         assert asset.file_id == observation.files[paths[0]].file_id
         assert (failed.path, failed.problem.code) == (paths[1], "not_fits")
         for name in (asset.thumbnail, asset.preview):
-            assert (road.telescope.previews / name).read_bytes().startswith(b"\x89PNG")
+            with Image.open(road.telescope.previews / name) as picture:
+                assert picture.format == Path(name).suffix[1:].upper()
+                assert picture.size[0] <= picture.size[1]
 
         async def told() -> bool:
             rows = await road.query(road.telescope, "SELECT preview_state::text AS state FROM raw_data_file")
@@ -53,4 +56,4 @@ async def test_an_instrument_has_pictures_of_its_own_style_and_tables_are_drawn(
         (rendered,) = await road.wait_for(road.telescope, AssetRendered)
         for asset, what in zip(rendered.assets, ("Stretch", "Chart"), strict=True):
             with Image.open(road.telescope.previews / asset.preview) as picture:
-                assert (picture.mode, what in picture.info) == ("RGB", True)
+                assert (picture.mode, f"{what}: " in picture.getexif()[270]) == ("RGB", True)

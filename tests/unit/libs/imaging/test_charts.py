@@ -23,7 +23,7 @@ from libs.imaging.tables import (
     read_values,
 )
 
-SETTINGS = RenderSettings(preview_side=400)
+SETTINGS = RenderSettings(preview_side=400, webp=False)
 
 
 def column(name: str, length: int = 1, unit: str = "") -> Column:
@@ -94,10 +94,10 @@ def test_a_track_is_drawn_and_says_so(tmp_path: Path) -> None:
     assert (outcome.hdu, outcome.native_width, outcome.native_height) == (1, 300, 2)
     assert outcome.black == pytest.approx(-1, abs=0.01)
     assert (outcome.preview.width, outcome.thumbnail.width) == (400, 128)
-    with Image.open(BytesIO(outcome.preview.png)) as image:
+    with Image.open(BytesIO(outcome.preview.data)) as image:
         assert image.info["Chart"] == "lines of XX, YY"
         assert image.info["FITS-HDU"] == "1 TRACK"
-    colours = {tuple(pixel) for pixel in pixels(outcome.preview.png).reshape(-1, 3)}
+    colours = {tuple(pixel) for pixel in pixels(outcome.preview.data).reshape(-1, 3)}
     assert len(colours) > 20
     assert drawn(path) == outcome
 
@@ -113,7 +113,7 @@ def test_the_line_of_a_spectrum_is_where_it_should_be(tmp_path: Path) -> None:
     )
     outcome = drawn(path)
     assert (outcome.native_width, outcome.native_height) == (200, 1)
-    rows, columns = np.nonzero((pixels(outcome.preview.png) == (31, 119, 180)).all(axis=2))
+    rows, columns = np.nonzero((pixels(outcome.preview.data) == (31, 119, 180)).all(axis=2))
     left, right = rows[columns < np.median(columns)], rows[columns > columns.max() - 20]
     assert right.min() < left.min()
 
@@ -122,7 +122,7 @@ def test_the_waterfall_has_its_first_row_at_the_bottom(tmp_path: Path) -> None:
     data = np.zeros((40, 30), dtype=np.float32)
     data[:20] = 1.0
     outcome = drawn(written(tmp_path / "a.fits", fits.Column("DATA", "30E", array=data)))
-    picture = pixels(outcome.preview.png)
+    picture = pixels(outcome.preview.data)
     red, green, blue = picture[:, picture.shape[1] // 3].T.astype(int)
     yellow = np.nonzero((red > 200) & (blue < 100))[0]
     violet = np.nonzero((red > 50) & (green < 10))[0]
@@ -166,7 +166,7 @@ def test_text_tables_and_gzipped_ones(tmp_path: Path) -> None:
     assert drawn(path).native_width == 9
     zipped = tmp_path / "b.fits.gz"
     zipped.write_bytes(gzip.compress(path.read_bytes()))
-    assert pixels(drawn(zipped).preview.png).shape == pixels(drawn(path).preview.png).shape
+    assert pixels(drawn(zipped).preview.data).shape == pixels(drawn(path).preview.data).shape
 
 
 def test_blank_constant_and_strangely_named_columns(tmp_path: Path) -> None:

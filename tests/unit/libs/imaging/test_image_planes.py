@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
 from libs.imaging.averaging import block_mean
+from libs.imaging.encoding import Size, fitted_size
 from libs.imaging.planes import PlaneChoice, choose_plane
-from libs.imaging.png import Size, fitted_size
 
 
 @pytest.mark.parametrize("shape", [(), (7,), (0, 5), (3, 0, 5)])

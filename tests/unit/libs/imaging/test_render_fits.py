@@ -18,7 +18,7 @@ from PIL import Image
 from libs.imaging.outcomes import NoPreview, NoPreviewCode, Picture, Rendered, RenderSettings, Stretch
 from libs.imaging.render import render_fits
 
-SETTINGS = RenderSettings()
+SETTINGS = RenderSettings(webp=False)
 EXAMPLES = Path(__file__).parents[4] / "examples" / "data"
 
 
@@ -47,7 +47,7 @@ def refused(path: Path) -> NoPreview:
 
 
 def shades(picture: Picture) -> NDArray[np.uint8]:
-    with Image.open(BytesIO(picture.png)) as image:
+    with Image.open(BytesIO(picture.data)) as image:
         assert image.size == (picture.width, picture.height)
         assert image.mode == "L"
         return np.asarray(image)
@@ -64,13 +64,13 @@ def test_sizes_native_size_and_etag(tmp_path: Path) -> None:
     assert (outcome.native_width, outcome.native_height) == (1500, 300)
     assert (outcome.preview.width, outcome.preview.height) == (1024, 205)
     assert (outcome.thumbnail.width, outcome.thumbnail.height) == (128, 26)
-    assert outcome.preview.etag == hashlib.sha256(outcome.preview.png).hexdigest()
+    assert outcome.preview.etag == hashlib.sha256(outcome.preview.data).hexdigest()
     assert outcome.thumbnail.etag != outcome.preview.etag
 
 
 def test_the_picture_says_what_it_shows(tmp_path: Path) -> None:
     name = "α Centauri\nline two.fits"
-    with Image.open(BytesIO(rendered(primary(tmp_path / name, gradient())).preview.png)) as image:
+    with Image.open(BytesIO(rendered(primary(tmp_path / name, gradient())).preview.data)) as image:
         assert image.info["Title"] == name
         assert image.info["FITS-HDU"] == "0 PRIMARY"
         assert image.info["FITS-Plane"] == "1 of 1"
@@ -80,14 +80,17 @@ def test_the_picture_says_what_it_shows(tmp_path: Path) -> None:
 def test_a_name_that_is_no_utf8(tmp_path: Path) -> None:
     path = Path(f"{tmp_path}/bad\udcff.fits")
     path.write_bytes(primary(tmp_path / "a.fits", gradient()).read_bytes())
-    with Image.open(BytesIO(rendered(path).thumbnail.png)) as image:
+    with Image.open(BytesIO(rendered(path).thumbnail.data)) as image:
         assert image.info["Title"] == "bad\\udcff.fits"
 
 
 def test_the_same_file_gives_the_same_bytes(tmp_path: Path) -> None:
     path = primary(tmp_path / "a.fits", gradient())
     assert rendered(path) == rendered(path)
-    assert rendered(path).preview.etag != rendered(path, RenderSettings(upper_percentile=99)).preview.etag
+    assert (
+        rendered(path).preview.etag
+        != rendered(path, RenderSettings(upper_percentile=99, webp=False)).preview.etag
+    )
 
 
 def test_all_blank_is_a_state_with_a_reason(tmp_path: Path) -> None:
@@ -112,7 +115,7 @@ def test_values_at_the_ends_of_the_range(tmp_path: Path) -> None:
 def test_blank_pixels_do_not_spread_when_shrunk(tmp_path: Path) -> None:
     data = gradient(2100, 2100) % 97 + 1000
     data[::5, ::3] = np.nan
-    outcome = rendered(primary(tmp_path / "a.fits", data), RenderSettings(stretch=Stretch.LINEAR))
+    outcome = rendered(primary(tmp_path / "a.fits", data), RenderSettings(stretch=Stretch.LINEAR, webp=False))
     assert outcome.black >= 1000
     assert np.median(shades(outcome.thumbnail)) > 50
 
@@ -148,7 +151,7 @@ def test_of_a_cube_the_middle_plane_is_shown(tmp_path: Path) -> None:
     cube[0, 3] = gradient(30, 40)
     outcome = rendered(primary(tmp_path / "a.fits", cube))
     assert (outcome.plane, outcome.planes) == (3, 7)
-    assert outcome.preview.png != rendered(primary(tmp_path / "b.fits", cube[0, 2])).preview.png
+    assert outcome.preview.data != rendered(primary(tmp_path / "b.fits", cube[0, 2])).preview.data
     flat = rendered(primary(tmp_path / "c.fits", cube[0, 3]))
     assert (shades(outcome.preview) == shades(flat.preview)).all()
 

@@ -9,7 +9,7 @@ from astropy.io import fits
 from numpy.typing import NDArray
 from PIL import Image
 
-from libs.imaging.outcomes import BlankPixels, ColourMap, Rendered, RenderSettings, Stretch
+from libs.imaging.outcomes import BlankPixels, ColourMap, PictureFormat, Rendered, RenderSettings, Stretch
 from libs.imaging.render import render_fits
 from libs.imaging.stretch import midtone, stretch
 
@@ -70,9 +70,9 @@ def holed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def picture(path: Path, settings: RenderSettings) -> Image.Image:
-    outcome = render_fits(path, settings=settings)
+    outcome = render_fits(path, settings=settings.model_copy(update={"webp": False}))
     assert isinstance(outcome, Rendered)
-    with Image.open(BytesIO(outcome.preview.png)) as image:
+    with Image.open(BytesIO(outcome.preview.data)) as image:
         image.load()
         return image
 
@@ -113,3 +113,32 @@ def test_a_colour_map_and_transparency(holed: Path) -> None:
     assert image.mode == "RGBA"
     alpha = image.getchannel("A")
     assert (alpha.getpixel(HOLE), alpha.getpixel(TOP)) == (0, 255)
+
+
+def noisy(path: Path) -> Path:
+    fits.PrimaryHDU(np.random.default_rng(1).normal(100, 5, (900, 700)).astype("f4")).writeto(path)
+    return path
+
+
+def test_pictures_are_webp_where_that_is_smaller(tmp_path: Path) -> None:
+    path = noisy(tmp_path / "α.fits")
+    plain, small = (render_fits(path, settings=RenderSettings(webp=webp)) for webp in (False, True))
+    assert isinstance(plain, Rendered)
+    assert isinstance(small, Rendered)
+    assert (plain.preview.format, small.preview.format) == (PictureFormat.PNG, PictureFormat.WEBP)
+    assert len(small.preview.data) < 0.7 * len(plain.preview.data)
+    assert (small.preview.width, small.preview.height) == (plain.preview.width, plain.preview.height)
+    with Image.open(BytesIO(plain.preview.data)) as one, Image.open(BytesIO(small.preview.data)) as other:
+        difference = np.abs(np.asarray(one, dtype=int) - np.asarray(other.convert("L"), dtype=int))
+        assert difference.mean() < 8
+        assert other.format == "WEBP"
+        assert other.getexif()[270].startswith("Title: \\u03b1.fits\n")
+    again = render_fits(path, settings=RenderSettings())
+    assert again == small
+
+
+def test_a_picture_that_webp_makes_larger_stays_a_png(tmp_path: Path) -> None:
+    fits.PrimaryHDU(np.eye(4, dtype="f4")).writeto(tmp_path / "a.fits")
+    outcome = render_fits(tmp_path / "a.fits", settings=RenderSettings())
+    assert isinstance(outcome, Rendered)
+    assert outcome.thumbnail.format is PictureFormat.PNG

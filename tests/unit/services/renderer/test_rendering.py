@@ -11,7 +11,7 @@ from astropy.io import fits
 
 from contracts.files import AssetRendered, FilesScanned, RenderFailed, ScannedFile
 from libs.errors import Retriable
-from libs.imaging.outcomes import RenderSettings
+from libs.imaging.outcomes import PictureFormat, RenderSettings
 from libs.imaging.pool import PoolSettings, RenderPool
 from services.renderer.pictures import kept, preview_path, thumbnail_path
 from services.renderer.rendering import NICE, Outcome, events_of, kept_polite, render
@@ -110,14 +110,14 @@ def test_an_unmounted_disk_does_not_make_files_vanish(tmp_path: Path) -> None:
 
 def test_pictures_lie_below_two_digits_of_their_id() -> None:
     file_id = UUID("ab345678-1234-5678-1234-567812345678")
-    assert thumbnail_path(file_id) == f"ab/{file_id}-thumbnail.png"
-    assert preview_path(file_id) == f"ab/{file_id}-preview.png"
+    assert thumbnail_path(file_id, PictureFormat.PNG) == f"ab/{file_id}-thumbnail.png"
+    assert preview_path(file_id, PictureFormat.WEBP) == f"ab/{file_id}-preview.webp"
 
 
 @pytest.mark.parametrize("data", [b"", b"\x89PNG\r\n\x1a\n", b"no picture at all, but long enough to be one"])
 def test_a_damaged_picture_is_none(tmp_path: Path, data: bytes) -> None:
     file_id = uuid4()
-    for path in (thumbnail_path(file_id), preview_path(file_id)):
+    for path in (thumbnail_path(file_id, PictureFormat.PNG), preview_path(file_id, PictureFormat.PNG)):
         (tmp_path / path).parent.mkdir(exist_ok=True)
         (tmp_path / path).write_bytes(data)
     assert kept(tmp_path, file_id) is None

@@ -4,13 +4,19 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from io import BytesIO
+from typing import Final
 
 import numpy as np
 from PIL import Image
+from PIL.ExifTags import Base
 from PIL.PngImagePlugin import PngInfo
 
-from libs.imaging.outcomes import BlankPixels, ColourMap, Picture, RenderSettings
+from libs.imaging.outcomes import BlankPixels, ColourMap, Picture, PictureFormat, RenderSettings
 from libs.imaging.stretch import Shades, Stretched
+
+LOSSLESS: Final = 100
+_QUALITY: Final = 90
+_EFFORT: Final = 2
 
 
 @dataclass(frozen=True)
@@ -44,15 +50,16 @@ def fitted_size(native: Size, longest_side: int, enlarged_side: int) -> Size:
 
 
 def encode(stretched: Stretched, size: Size, settings: RenderSettings, text: Mapping[str, str]) -> Picture:
-    """Write a PNG with row 0 of the image at the bottom, as astronomers expect.
+    """Write an image with its row 0 at the bottom, as astronomers expect.
 
     Args:
         stretched: The picture, row 0 first.
         size: To which it is resized.
-        settings: Its colours.
-        text: Embedded as international text, key by key.
+        settings: Its colours, and in which formats it may be.
+        text: Embedded, key by key.
     """
-    return png_of(resized(coloured(stretched, settings), size), text)
+    image = resized(coloured(stretched, settings), size)
+    return written(image, text, quality=_QUALITY if settings.webp else None)
 
 
 def coloured(stretched: Stretched, settings: RenderSettings) -> Image.Image:
@@ -88,17 +95,39 @@ def resized(image: Image.Image, size: Size) -> Image.Image:
     return image
 
 
-def png_of(image: Image.Image, text: Mapping[str, str]) -> Picture:
-    """Write an image as it is.
+def written(image: Image.Image, text: Mapping[str, str], *, quality: int | None) -> Picture:
+    """Write an image as PNG, or as WebP if that is smaller.
 
     Args:
         image: The picture, its first row at the top.
-        text: Embedded as international text, key by key.
+        text: Embedded, key by key: in a PNG as international text, in WebP as the EXIF image description.
+        quality: Of WebP; `LOSSLESS`, or None for no WebP.
     """
+    data, form = _png(image, text), PictureFormat.PNG
+    if quality is not None:
+        webp = _webp(image, text, quality)
+        if len(webp) < len(data):
+            data, form = webp, PictureFormat.WEBP
+    etag = hashlib.sha256(data).hexdigest()
+    return Picture(data=data, format=form, width=image.width, height=image.height, etag=etag)
+
+
+def _png(image: Image.Image, text: Mapping[str, str]) -> bytes:
     info = PngInfo()
     for key, value in text.items():
         info.add_itxt(key, value)
     buffer = BytesIO()
     image.save(buffer, format="PNG", pnginfo=info)
-    png = buffer.getvalue()
-    return Picture(png=png, width=image.width, height=image.height, etag=hashlib.sha256(png).hexdigest())
+    return buffer.getvalue()
+
+
+def _webp(image: Image.Image, text: Mapping[str, str], quality: int) -> bytes:
+    described = image.getexif()
+    words = "\n".join(f"{key}: {value}" for key, value in text.items())
+    described[Base.ImageDescription] = words.encode("ascii", "backslashreplace").decode(
+        "ascii"
+    )  # EXIF knows no other
+    buffer = BytesIO()
+    options: dict[str, int | bool] = {"lossless": True} if quality == LOSSLESS else {"quality": quality}
+    image.save(buffer, format="WEBP", method=_EFFORT, exif=described.tobytes(), **options)
+    return buffer.getvalue()

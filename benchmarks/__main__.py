@@ -14,6 +14,7 @@ NAMES = (
     "memory",
     "scrub",
     "packaging",
+    "renders",
 )
 
 

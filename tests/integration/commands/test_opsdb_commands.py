@@ -62,7 +62,7 @@ async def test_verify(road: Road, tmp_path: Path) -> None:
         writer = await asyncpg.connect(road.telescope.opsdb_writer_dsn())
         status = await writer.execute("UPDATE site SET description = '[red]\n'")
         await writer.execute("DELETE FROM unfiled_file")
-        await writer.execute("INSERT INTO instrument_module VALUES ('none', 'nothing')")
+        await writer.execute("INSERT INTO instrument_module VALUES ('camera', 'nothing')")
         await writer.close()
         sites = int(status.rpartition(" ")[2])
 
@@ -76,7 +76,7 @@ async def test_verify(road: Road, tmp_path: Path) -> None:
             "[red]\\n",
             f"and {sites - 1} rows more",
             "instrument_module: 0 missing, 1 extra, 0 changed",
-            "none nothing",
+            "camera nothing",
             f"{there}: ",
             "chasqui opsdb rebuild",
         ):

@@ -33,7 +33,7 @@ def check(path: Path, base: Path | None = None, site: str | None = None) -> Repo
 def render(report: Report, console: Console) -> None:
     """Show a report to a person: each finding with its line, then the sum."""
     for found in report.findings:
-        _render_finding(found, report.text.splitlines(), console)
+        render_finding(found, report.text.splitlines(), console)
     console.print(_summary(report), soft_wrap=True)
 
 
@@ -62,7 +62,8 @@ def exit_code(report: Report) -> int:
     return 1 if report.errors else 0
 
 
-def _render_finding(found: Finding, lines: list[str], console: Console) -> None:
+def render_finding(found: Finding, lines: list[str], console: Console) -> None:
+    """Show one finding, with the line that it is about and a mark below it."""
     colour = _COLOURS[found.severity]
     head = Text.assemble(
         (f"{found.file}:{found.line}:{found.column}: ", "bold"),

@@ -7,6 +7,7 @@ import typer
 from commands.line import (
     associations,
     breakers,
+    catalog,
     data,
     deletion,
     deployment,
@@ -41,6 +42,7 @@ app.add_typer(associations.association_app, name="association")
 app.add_typer(log.events_app, name="events")
 app.add_typer(opsdb.opsdb_app, name="opsdb")
 app.add_typer(associations.schema_app, name="schema")
+app.add_typer(catalog.catalog_app, name="catalog")
 app.add_typer(deployment.config_app, name="config")
 
 

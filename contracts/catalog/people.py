@@ -6,8 +6,10 @@ from pydantic import StringConstraints
 
 from contracts.catalog.entry import CatalogName, Entry, Text
 
-PermissionName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z_-]{0,62}:([a-z][a-z_-]{0,62}|\*)$")]
-"""``action:resource``, such as ``read:observations``; the resource ``*`` is all of them."""
+PermissionName = Annotated[
+    str, StringConstraints(pattern=r"^([a-z][a-z_-]{0,62}|\*):([a-z][a-z_-]{0,62}|\*)$")
+]
+"""``action:resource``, such as ``read:observations``; ``*`` is all of them, in either place."""
 
 
 class UserEntry(Entry):

@@ -45,6 +45,11 @@ _OBSERVATIONS = """
     WHERE association_id = $1 AND executed_obs_unit_id IS NOT NULL
 """
 _ASSOCIATIONS = "SELECT DISTINCT association_id AS id FROM asn_members WHERE executed_obs_unit_id = $1"
+_UNREGISTERED = """
+    SELECT 'ObsUnit ' || quote_literal(name) AS what FROM obs_unit WHERE name = $1 AND applied_at IS NULL
+    UNION ALL
+    SELECT 'observing program ' || quote_literal(name) FROM observing_program WHERE name = $2 AND applied_at IS NULL
+"""
 _OWNERS = {
     "raw_data_file": "observation",
     "raw_data_package": "package",
@@ -98,6 +103,7 @@ async def context_of(
             return {
                 "files": await counts_of(opsdb, "raw_data_file", "executed_obs_unit_id", row["id"]),
                 "packages": await counts_of(opsdb, "raw_data_package", "executed_obs_unit_id", row["id"]),
+                "unregistered": await _unregistered(opsdb, row),
             }
         case "raw_data_package":
             return await _package(opsdb, deployment, row)
@@ -119,6 +125,12 @@ async def context_of(
             return await _copy(opsdb, deployment, row)
         case _:
             return {}
+
+
+async def _unregistered(opsdb: OpsDbReader, row: Mapping[str, Any]) -> tuple[str, ...]:
+    """What an observation was made of or for and nobody has registered, in words."""
+    named = row.get("obs_unit"), row.get("observing_program")
+    return tuple(one["what"] for one in await opsdb.fetch(_UNREGISTERED, *named))
 
 
 async def counts_of(opsdb: OpsDbReader, table: str, column: str, owner: UUID) -> dict[str, int]:

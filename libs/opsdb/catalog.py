@@ -54,9 +54,9 @@ class Reference:
     fields: tuple[str, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Shape:
-    """Where entries of a kind lie.
+    """Where entries of a kind lie. Compared by identity: there is one object per kind.
 
     Attributes:
         entry: The model.

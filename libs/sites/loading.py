@@ -68,14 +68,14 @@ def examine(path: Path, base: Path | None = None, more: Iterable[Issue] = ()) ->
         more: Issues found elsewhere, to be given their lines.
     """
     file = str(path)
-    text = _read(path)
+    text = read_text(path)
     if isinstance(text, Issue):
-        return Report(file, "", None, (_at(file, text, 1, 1),))
+        return Report(file, "", None, (finding_at(file, text, 1, 1),))
     try:
         document = parse(text)
     except Malformed as wrong:
         issue = error((), "yaml_invalid", str(wrong), "Correct the line, or the one above it.")
-        return Report(file, text, None, (_at(file, issue, wrong.line, wrong.column),))
+        return Report(file, text, None, (finding_at(file, issue, wrong.line, wrong.column),))
     deployment, issues = judge(document, (base or path.parent).absolute())
     return Report(file, text, deployment, located(file, document, (*issues, *more)))
 
@@ -96,7 +96,7 @@ def judge(document: Document, base: Path) -> tuple[Deployment | None, tuple[Issu
 
 def located(file: str, document: Document, issues: Iterable[Issue]) -> tuple[Finding, ...]:
     """Issues with their lines and columns, in the order of the file."""
-    found = [_at(file, issue, *document.position(issue.path, issue.part)) for issue in issues]
+    found = [finding_at(file, issue, *document.position(issue.path, issue.part)) for issue in issues]
     return tuple(sorted(found, key=lambda x: (x.line, x.column, x.where, x.problem.code)))
 
 
@@ -115,7 +115,8 @@ def anchored(deployment: Deployment, base: Path) -> Deployment:
     return deployment.model_copy(update={"sites": sites})
 
 
-def _read(path: Path) -> str | Issue:
+def read_text(path: Path) -> str | Issue:
+    """The text of a file, or why it cannot be read."""
     try:
         with path.open("rb") as file:
             content = file.read(MAX_BYTES + 1)
@@ -133,5 +134,6 @@ def _read(path: Path) -> str | Issue:
         return error((), "file_not_utf8", f"the byte on line {line} is no UTF-8", "Save the file as UTF-8.")
 
 
-def _at(file: str, issue: Issue, line: int, column: int) -> Finding:
+def finding_at(file: str, issue: Issue, line: int, column: int) -> Finding:
+    """An issue at a place in a file."""
     return Finding(file, line, column, dotted(issue.path), issue.problem, issue.severity)

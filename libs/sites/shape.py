@@ -124,8 +124,9 @@ def shown(value: object) -> str:
 
 def nearest(word: object, words: list[str]) -> str:
     """``Did you mean x? `` or nothing."""
-    close = get_close_matches(str(word).lower(), words, n=1)
-    return f"Did you mean {close[0]}? " if close else ""
+    by_lower = {known.lower(): known for known in words}
+    close = get_close_matches(str(word).lower(), by_lower, n=1)
+    return f"Did you mean {by_lower[close[0]]}? " if close else ""
 
 
 def _fields(raw: tuple[str | int, ...]) -> list[str]:

@@ -1,18 +1,34 @@
 """What an observation waits for."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from contracts.states import FileState, ObservationState, PackageState
 from libs.insight.waits.words import NOTHING, Row, Waiting
 
 
 def observation(row: Row, context: Row) -> Waiting:
-    """Its files first, then its packages.
+    """Its files first, then its packages; what it was made of or for may be registered at any time.
 
     Args:
         row: Of executed_obs_unit.
-        context: ``files`` and ``packages``: how many by state.
+        context: ``files`` and ``packages``: how many by state; ``unregistered``: what is not, in words.
     """
+    waiting = _itself(row, context)
+    unregistered: Sequence[str] = context.get("unregistered", ())
+    if not unregistered:
+        return waiting
+    named = f"{' and '.join(unregistered)} {'is' if len(unregistered) == 1 else 'are'} not registered"
+    if waiting is not NOTHING:
+        return waiting.model_copy(update={"now": f"{waiting.now} Besides, {named}."})
+    return Waiting(
+        now=f"For the catalog: {named}. Its data is where it should be.",
+        next="It is complete as soon as that is told, at whichever site.",
+        remedy="Register it: chasqui catalog apply FILE; chasqui catalog show lists what waits for it.",
+        since=row.get("filed_at"),
+    )
+
+
+def _itself(row: Row, context: Row) -> Waiting:
     files: Mapping[str, int] = context.get("files", {})
     packages: Mapping[str, int] = context.get("packages", {})
     if row.get("state") is None:

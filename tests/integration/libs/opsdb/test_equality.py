@@ -2,6 +2,8 @@
 
 import random
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -12,7 +14,9 @@ from libs.opsdb.projection.applying import Batch, Happening
 from libs.opsdb.projection.reconciling import Conclusions, conclude
 from libs.opsdb.upkeep.comparing import Kind, compare
 from libs.opsdb.writer import OpsDbWriter
-from tests.support.histories.logs import eventful, log
+from tests.support.histories import catalog, road
+from tests.support.histories.logs import BEGIN, eventful, log
+from tests.support.histories.road import Observation, Step
 
 from .conftest import Database
 
@@ -110,6 +114,30 @@ async def test_repeats_have_no_second_effect(database: Database) -> None:
     await fold_into(database, "plain", plain, lambda: 30)
     await fold_into(database, "repeated", repeated, lambda: 30)
     assert {d.table for d in await compare(database.writer, "plain", "repeated")} <= {"stream_position"}
+
+
+async def test_an_observation_may_come_before_what_it_executes_and_that_before_its_program(
+    database: Database,
+) -> None:
+    made = list(road.filing(Observation(1, 1, BEGIN)))
+    told = catalog.entries(units=2)
+    registered: list[Step] = [
+        (road.DESTINATION, catalog.applied([entry], at=BEGIN, site=road.DESTINATION)) for entry in told
+    ]
+    orders = ([*registered, *made], [*made, *registered], [*made, *reversed(registered)])
+    for number, steps in enumerate(orders):
+        happenings = log(iter(steps))
+        times = {h.envelope.id: BEGIN + timedelta(seconds=int(h.envelope.id) % 1000) for h in happenings}
+        same = [h._replace(envelope=replace(h.envelope, time=times[h.envelope.id])) for h in happenings]
+        await fold_into(database, f"order_{number}", same, lambda: 5)
+    rows = await database.fetch(
+        "SELECT u.observing_program, s.ra_deg FROM order_1.executed_obs_unit e "
+        "JOIN order_1.obs_unit u ON u.name = e.obs_unit JOIN order_1.fixed_source s ON s.name = u.source"
+    )
+    assert [tuple(row) for row in rows] == [("2026-A-17", 10.6847)]
+    for other in ("order_1", "order_2"):
+        differing = {d.table for d in await compare(database.writer, "order_0", other)}
+        assert differing <= {"event_record", "stream_position"}, other
 
 
 async def test_a_difference_is_found(database: Database) -> None:

@@ -1,0 +1,1 @@
+"""The catalog file: read, checked against what is registered, compared with it, and told as events."""

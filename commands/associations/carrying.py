@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable
+from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 
@@ -11,11 +12,13 @@ from rich.text import Text
 from commands.associations.changing import Manner, begun, tell
 from commands.associations.desk import Desk, after, opened, owner_of, planning_place, read_name
 from contracts.association_ids import file_name
+from contracts.association_states import AssociationState
 from contracts.associations import AssociationEvent
 from libs.associations.association import Association
-from libs.associations.documents import Document, as_recorded, read_json, to_json
+from libs.associations.documents import Document, as_plan, as_recorded, read_json, to_json
+from libs.associations.planning import Plan
 from libs.associations.saying import World
-from libs.associations.tables import plan_of, read_fits, to_fits
+from libs.associations.tables import Member, plan_of, read_fits, to_fits
 from libs.errors import UserError
 from libs.sites.workdir import Workdir
 
@@ -93,12 +96,20 @@ async def import_(
     document = read_json(path) if path.suffix.lower() == ".json" else None
     table = None if document is not None else read_fits(path)
     async with opened(planning_place(workdir, manner.site)) as desk:
-        if document is not None:
+        deadline = after(within, desk.deadline)
+        if document is not None and document.head.state is not AssociationState.OPEN:
             await _taken_over(desk, document, manner, console)
-        elif table is not None:
-            wanted = plan_of(*table, after(within, desk.deadline))
+        elif (wanted := _plan_of(document, table, deadline)) is not None:
             await begun(desk, wanted, f"read from {path.name}", manner, console)
     return 0
+
+
+def _plan_of(
+    document: Document | None, table: tuple[str, list[Member]] | None, deadline: datetime
+) -> Plan | None:
+    if document is not None:
+        return as_plan(document, deadline)
+    return None if table is None else plan_of(*table, deadline)
 
 
 async def _taken_over(desk: Desk, document: Document, manner: Manner, console: Console | None) -> None:

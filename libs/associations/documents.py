@@ -1,14 +1,16 @@
 """Associations as JSON: everything that is known of one, read back as it was written."""
 
 import json
+from datetime import datetime
 from pathlib import Path
 
 from pydantic import Field, ValidationError
 
-from contracts.association_states import AssociationOrigin
+from contracts.association_states import AssociationOrigin, MemberStatus
 from contracts.associations import AssociationPlanned, ExposureMember, Head, ProductLink, ProductMember
 from contracts.base import Message
 from libs.associations.association import Association
+from libs.associations.planning import Plan
 from libs.associations.products import check_products
 from libs.errors import UserError
 
@@ -92,8 +94,34 @@ def _check(path: Path, document: Document) -> None:
     check_products(document.head.association_id, products)
 
 
+def as_plan(document: Document, deadline: datetime) -> Plan:
+    """An association that was open where it was written: it is planned here, and waits for its observations here."""
+    exposures = tuple(
+        one.model_copy(
+            update={
+                "member_status": MemberStatus.UNCOLLECTED,
+                "executed_obs_unit_id": None,
+                "arrived_at": None,
+            }
+        )
+        for one in document.exposures
+    )
+    return Plan(
+        association_id=document.head.association_id,
+        origin=AssociationOrigin.IMPORT,
+        exposures=exposures,
+        products=tuple(
+            ProductMember(product_id=one.product_id, member_type=one.member_type) for one in document.products
+        ),
+        links=document.links,
+        expected=document.head.expected,
+        deadline=deadline,
+        rule=document.head.rule,
+    )
+
+
 def as_recorded(document: Document) -> AssociationPlanned:
-    """The event that takes over an association with everything that was recorded of it, old records' X included.
+    """The event that takes over an association that was collected, with everything that was recorded of it, old records' X included.
 
     Observations and data sets of another observatory's ops-db mean nothing here: they are left out.
     """

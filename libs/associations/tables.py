@@ -143,11 +143,11 @@ def _no_table(path: Path, reason: str) -> UserError:
 
 def _row(path: Path, number: int, row: Any) -> Member:  # noqa: ANN401  astropy has no types
     name, kind = str(row["MEMNAME"]).strip().upper(), str(row["MEMTYPE"]).strip().upper().replace("_", "-")
-    if not name or not kind.startswith((EXPOSURE, PRODUCT)):
+    if not name or not kind:
         raise UserError(
             "member_invalid",
             f"row {number} of {path.name} has MEMNAME {name!r} and MEMTYPE {kind!r}",
-            "MEMNAME names a data set, MEMTYPE begins with EXP or PROD.",
+            "MEMNAME names a data set, MEMTYPE its role; a product's begins with PROD.",
         )
     return Member(name, kind, bool(row["MEMPRSNT"]))
 
@@ -176,7 +176,7 @@ def plan_of(name: str, rows: Sequence[Member], deadline: datetime | None) -> Pla
         UserError: ``member_invalid``.
     """
     association = TypeAdapter(AssociationId).validate_python(name)
-    exposures = tuple(_exposure(association, row) for row in rows if row.type.startswith(EXPOSURE))
+    exposures = tuple(_exposure(association, row) for row in rows if not row.type.startswith(PRODUCT))
     products = tuple(_product(association, row) for row in rows if row.type.startswith(PRODUCT))
     return Plan(
         association_id=association,

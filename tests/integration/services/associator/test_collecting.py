@@ -23,14 +23,17 @@ from contracts.associations import (
     MembersArrived,
     OrphanNoted,
 )
+from contracts.base import Event
 from contracts.observations import ObservationFinished, Outcome
-from contracts.subjects import filing_request
+from contracts.subjects import events_stream, filing_request
 from libs.associations import deciding, planning
 from libs.associations.planning import Who
 from libs.associations.saying import Associations, Decide, World
+from libs.bus.publishing import EventPublisher
 from libs.errors import UserError
 from libs.opsdb.reader import OpsDbReader
 from libs.service.running import running
+from services.associator.gathering import Claimed, Gathering
 from tests.support import exposures
 from tests.support.histories.associations import exposures as members_of
 from tests.support.histories.associations import planned
@@ -216,3 +219,40 @@ async def ask(road: Road, verb: str, request: dict[str, Any]) -> dict[str, Any]:
         else:
             return dict(json.loads(reply.data))
     raise AssertionError("nobody answers")
+
+
+class Killed(BaseException):
+    """The process ends here."""
+
+
+class Mortal(EventPublisher):
+    """Ends after it has stored one event, before anybody hears of that."""
+
+    async def publish_guarded(
+        self, event: Event, *, guarded: str, last_sequence: int, causation_id: str | None = None
+    ) -> int:
+        await super().publish_guarded(
+            event, guarded=guarded, last_sequence=last_sequence, causation_id=causation_id
+        )
+        raise Killed
+
+
+async def test_whoever_ends_after_any_event_leaves_the_rest_to_the_next_and_nothing_is_said_twice(
+    road: Road,
+) -> None:
+    place, now = road.telescope, datetime.now(UTC)
+    [member] = members_of(1)
+    gathering = Gathering(NAME, now, timedelta(days=1), Claimed(member, 1))
+    async with road.running(place, "projector"), OpsDbReader.open(place.opsdb_dsn(), most=2) as opsdb:
+        await exposures.say(road, *exposures.whole(1, NAME, exposures=1))
+        await opsdb.wait_applied(events_stream(place.site), len(await road.events(place)))
+        client = road.client(place)
+        for _ in range(3):
+            mortal = Associations(
+                opsdb, client, Mortal(client, site=place.site, service="associator"), place.site
+            )
+            with pytest.raises(Killed):
+                await mortal.settle(NAME, gathering.next, also=(member.key,))
+        survivor = Associations(opsdb, client, road.publisher(place, "associator"), place.site)
+        assert await survivor.settle(NAME, gathering.next, also=(member.key,)) == []
+    assert [event.fact for event in await said(road)] == ["planned", "members_arrived", "collected"]

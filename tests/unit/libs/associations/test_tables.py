@@ -1,7 +1,7 @@
 """Association tables in FITS, and associations in JSON: written, read, and refused."""
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -103,12 +103,22 @@ def test_a_table_of_the_archive_is_read(tmp_path: Path) -> None:
     assert plan(wanted, WHO).head.expected == 3
 
 
+def test_exposures_of_stis_have_roles_of_their_own(tmp_path: Path) -> None:
+    names = ["o8c0a1qaq", "o8c0a1qbq", "o8c0a1010"]
+    path = archived(tmp_path / "a.fits", names, ["CRSPLIT", "AUTO-WAVECAL", "PRODUCT"], ASN_ID="o8c0a1010")
+    wanted = tables.plan_of(*tables.read_fits(path), None)
+    assert [one.member_type for one in wanted.exposures] == ["CRSPLIT", "AUTO-WAVECAL"]
+    assert [link.exposures for link in wanted.links] == [("8C0A1QA", "8C0A1QB")]
+    assert plan(wanted, WHO).products[0].member_type == "PRODUCT"
+
+
 @pytest.mark.parametrize(
     ("names", "kinds", "code"),
     [
         (["j8c0a1qaq"], ["EXP-CR1"], "no_association_id"),
         (["", "j8c0a1010"], ["EXP-CR1", "PROD-DTH"], "member_invalid"),
-        (["j8c0a1qaq", "j8c0a1010"], ["CAL", "PROD-DTH"], "member_invalid"),
+        (["j8c0a1qaq", "j8c0a1010"], ["", "PROD-DTH"], "member_invalid"),
+        (["j8c0a1qaq", "j8c0a1010"], ["A-VERY-LONG-RL", "PROD-DTH"], "member_invalid"),
         (["n8c0a1qaq", "j8c0a1010"], ["EXP-CR1", "PROD-DTH"], "member_invalid"),
         (["j8c0a1", "j8c0a1010"], ["EXP-CR1", "PROD-DTH"], "member_invalid"),
         (["j8c0a1q-q", "j8c0a1010"], ["EXP-CR1", "PROD-DTH"], "member_invalid"),
@@ -151,6 +161,16 @@ def test_json_keeps_everything_but_what_means_nothing_elsewhere(tmp_path: Path) 
     assert [one.member_status.value for one in known.exposures.values()] == ["C", "C", "O"]
     assert not any(one.there for one in known.exposures.values())
     assert known.links == collected().links
+
+
+def test_an_open_association_is_planned_anew(tmp_path: Path) -> None:
+    known = after(None, plan(planned(NAME, MEMBERS, NOW), WHO))
+    path = tmp_path / "open.json"
+    path.write_text(documents.to_json(known))
+    wanted = documents.as_plan(documents.read_json(path), NOW + timedelta(days=3))
+    again = after(None, plan(wanted, WHO))
+    assert (again.exposures, again.products, again.links) == (known.exposures, known.products, known.links)
+    assert (again.head.deadline, again.head.expected) == (NOW + timedelta(days=3), 3)
 
 
 def test_an_old_record_may_say_m_and_x(tmp_path: Path) -> None:

@@ -21,13 +21,18 @@ def read_averaged(plane: ImagePlane, longest_side: int) -> Values:
         The averaged plane, each axis at least 1 pixel long, infinities replaced by NaN.
     """
     height, width = plane.choice.height, plane.choice.width
-    factor = -(-max(height, width) // longest_side)
+    factor = factor_of(plane, longest_side)
     rows = max(1, _PIXELS_PER_READ // (width * factor)) * factor
     blocks = [
         block_mean(plane.reader.rows(first, min(first + rows, height)), factor)
         for first in range(0, height, rows)
     ]
     return np.concatenate(blocks)
+
+
+def factor_of(plane: ImagePlane, longest_side: int) -> int:
+    """So many pixels are averaged along each axis."""
+    return -(-max(plane.choice.height, plane.choice.width) // longest_side)
 
 
 def block_mean(values: Values, factor: int) -> Values:

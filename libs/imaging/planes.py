@@ -13,6 +13,7 @@ import numpy as np
 from astropy.io import fits
 from numpy.typing import NDArray
 
+from libs.imaging.maps import SkyMap, map_of
 from libs.imaging.outcomes import NoPreviewCode, UnshowableError
 from libs.imaging.signature import Signature
 from libs.imaging.tables import Chart, choose_chart, columns_of
@@ -61,12 +62,14 @@ class ImagePlane:
         extension: EXTNAME, or an empty string.
         choice: Which plane of the HDU's array.
         reader: Gives its rows while the file is open.
+        sky: Its axes, if it is a radio map.
     """
 
     hdu: int
     extension: str
     choice: PlaneChoice
     reader: RowReader
+    sky: SkyMap | None
 
 
 @dataclass(frozen=True)
@@ -157,7 +160,9 @@ def _plane_in(stream: BinaryIO, length: int | None) -> Iterator[ImagePlane | Tab
         for number, hdu in enumerate(hdus):
             choice = choose_plane(_image_shape(hdu))
             if choice is not None:
-                yield ImagePlane(number, hdu.name, choice, _reader(stream, length, hdu, choice))
+                reader = _reader(stream, length, hdu, choice)
+                sky = map_of(hdu.header, choice.width, choice.height)
+                yield ImagePlane(number, hdu.name, choice, reader, sky)
                 return
         for number, hdu in enumerate(hdus):
             chart = _chart_of(hdu)

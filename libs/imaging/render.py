@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Final
 
 from astropy.io.fits.verify import VerifyError
+from PIL.Image import Image
 
-from libs.imaging.averaging import read_averaged
+from libs.imaging.averaging import factor_of, read_averaged
 from libs.imaging.encoding import LOSSLESS, Size, encode, fitted_size, resized, written
+from libs.imaging.maps import UNUSABLE, SkyMap
 from libs.imaging.outcomes import (
     NoPreview,
     NoPreviewCode,
@@ -19,7 +21,7 @@ from libs.imaging.outcomes import (
     RenderSettings,
     UnshowableError,
 )
-from libs.imaging.planes import ImagePlane, TablePlane, open_plane
+from libs.imaging.planes import ImagePlane, TablePlane, Values, open_plane
 from libs.imaging.signature import Signature, read_signature, refusal_of
 from libs.imaging.stretch import Stretched, stretch
 
@@ -71,8 +73,17 @@ def _render(path: Path, signature: Signature, settings: RenderSettings) -> Rende
         with open_plane(path, signature) as plane:
             if isinstance(plane, TablePlane):
                 return _drawn(path, plane, settings)
-            stretched = stretch(read_averaged(plane, settings.working_side), settings)
-    return _pictures(plane, stretched, settings, _describe(path, plane, stretched, settings))
+            values = read_averaged(plane, settings.working_side)
+            stretched = stretch(values, settings)
+        text = _describe(path, plane, stretched, settings)
+        pictures = _pictures(plane, stretched, settings, text)
+        image = None if plane.sky is None else _map(plane.sky, values, plane, pictures, settings)
+        if plane.sky is None or image is None:
+            return pictures
+        # The thumbnail is too small for axes.
+        quality = LOSSLESS if settings.webp else None
+        preview = written(image, text | {"Chart": f"map in {plane.sky.unit}"}, quality=quality)
+        return pictures.model_copy(update={"preview": preview})
 
 
 def _pictures(
@@ -96,9 +107,22 @@ def _pictures(
     )
 
 
+def _map(
+    sky: SkyMap, values: Values, plane: ImagePlane, pictures: Rendered, settings: RenderSettings
+) -> Image | None:
+    """A map with its axes and a scale; None if they cannot be drawn."""
+    from libs.imaging.charts import draw_map  # noqa: PLC0415 - matplotlib takes a second, which images need not take
+
+    factor = factor_of(plane, settings.working_side)
+    try:
+        return draw_map(values, sky, settings, factor=factor, lowest=pictures.black, highest=pictures.white)
+    except UNUSABLE:
+        return None
+
+
 def _drawn(path: Path, plane: TablePlane, settings: RenderSettings) -> Rendered:
     """The pictures of a table: a chart, and the same small."""
-    from libs.imaging.charts import draw  # noqa: PLC0415 - matplotlib takes a second, which images need not take
+    from libs.imaging.charts import draw  # noqa: PLC0415 - as above
 
     drawn = draw(plane.table, plane.chart, settings)
     text = _titles(path, plane) | {

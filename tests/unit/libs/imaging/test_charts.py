@@ -207,10 +207,84 @@ def test_flipped_bytes_never_raise(tmp_path: Path) -> None:
         fits.Column("data", "20E", array=np.ones((50, 20))),
     ).read_bytes()
     rng = np.random.default_rng(6)
-    for number in range(40):
+    for number in range(15):
         spoilt = bytearray(sound)
         for place in rng.integers(2880, 5760, size=4):
             spoilt[place] = int(rng.integers(256))
+        path = tmp_path / f"{number}.fits"
+        path.write_bytes(spoilt)
+        assert isinstance(render_fits(path, settings=SETTINGS), Rendered | NoPreview)
+
+
+def sky(path: Path, data: NDArray[np.float32], **cards: object) -> Path:
+    hdu = fits.PrimaryHDU(data)
+    hdu.header.update(
+        {
+            "CTYPE1": "GLON-CAR",
+            "CTYPE2": "GLAT-CAR",
+            "CRVAL1": 80.0,
+            "CRVAL2": 0.0,
+            "CRPIX1": 20.0,
+            "CRPIX2": 15.0,
+            "CDELT1": -0.1,
+            "CDELT2": 0.1,
+            "BUNIT": "K",
+        }
+        | cards
+    )
+    hdu.writeto(path)
+    return path
+
+
+def blob(rows: int = 30, columns: int = 40) -> NDArray[np.float32]:
+    y, x = np.mgrid[:rows, :columns]
+    values: NDArray[np.float32] = np.exp(-((x - columns * 0.75) ** 2 + (y - rows * 0.75) ** 2) / (rows / 3))
+    return values.astype("f4")
+
+
+def test_a_radio_map_has_colours_and_coordinates(tmp_path: Path) -> None:
+    outcome = drawn(sky(tmp_path / "a.fits", blob()))
+    assert (outcome.native_width, outcome.native_height) == (40, 30)
+    with Image.open(BytesIO(outcome.preview.data)) as image:
+        assert image.info["Chart"] == "map in K"
+        assert (image.mode, image.size) == ("RGB", (400, 300))
+    red, _, blue = np.moveaxis(pixels(outcome.preview.data).astype(int), 2, 0)
+    rows, columns = np.nonzero((red > 200) & (blue < 60))
+    inside = columns < 300  # the scale is to the right
+    assert rows[inside].mean() < 150 < columns[inside].mean()
+    with Image.open(BytesIO(outcome.thumbnail.data)) as image:
+        assert image.mode == "L"
+
+
+def test_a_large_map_is_averaged_and_its_coordinates_with_it(tmp_path: Path) -> None:
+    path = sky(tmp_path / "a.fits", blob(300, 400), CDELT1=-0.01, CDELT2=0.01, CRPIX1=200.0, CRPIX2=150.0)
+    small = render_fits(path, settings=RenderSettings(preview_side=400, webp=False, working_side=64))
+    assert isinstance(small, Rendered)
+    assert small.preview.data != drawn(path).preview.data
+
+
+@pytest.mark.parametrize(
+    "cards",
+    [
+        {"BUNIT": "adu"},
+        {"CTYPE1": "LINEAR"},
+        {"CTYPE2": "FREQ"},
+        {"CTYPE1": "RA---TAN", "CTYPE2": "GLAT-TAN"},
+        {"CTYPE1": "GLON-XXX", "CTYPE2": "GLAT-XXX"},
+    ],
+)
+def test_what_is_no_map_is_an_image(tmp_path: Path, cards: dict[str, object]) -> None:
+    with Image.open(BytesIO(drawn(sky(tmp_path / "a.fits", blob(), **cards)).preview.data)) as image:
+        assert (image.mode, "Chart" in image.info) == ("L", False)
+
+
+def test_flipped_axes_never_raise(tmp_path: Path) -> None:
+    sound = sky(tmp_path / "sound.fits", blob()).read_bytes()
+    rng = np.random.default_rng(7)
+    for number in range(15):
+        spoilt = bytearray(sound)
+        for place in rng.integers(400, 1400, size=3):
+            spoilt[place] = int(rng.integers(33, 126))
         path = tmp_path / f"{number}.fits"
         path.write_bytes(spoilt)
         assert isinstance(render_fits(path, settings=SETTINGS), Rendered | NoPreview)

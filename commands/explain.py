@@ -119,7 +119,7 @@ def render(found: Explanation, site: str) -> RenderableType:
         )
     parts += [_obstacle(each) for each in found.obstacles]
     for what, ids in found.related.items():
-        parts.append(Text.assemble((f"{what:<9}", "dim"), ", ".join(str(one) for one in ids)))
+        parts.append(Text.assemble((f"{what:<8} ", "dim"), ", ".join(str(one) for one in ids)))
     if found.members:
         parts += [Text(), _members(found.members)]
     if found.copies:

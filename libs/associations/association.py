@@ -40,10 +40,14 @@ class Association:
         return [member for member in self.exposures.values() if not member.there]
 
     @property
+    def short(self) -> int:
+        """How many exposures are not there, those included that are expected and were never named."""
+        return max(len(self.missing), (self.head.expected or 0) - len(self.here))
+
+    @property
     def complete(self) -> bool:
         """Whether every exposure that it is to have is there; False as long as nobody said how many these are."""
-        expected = self.head.expected
-        return expected is not None and len(self.exposures) >= expected and not self.missing
+        return self.head.expected is not None and not self.short
 
     def overdue(self, now: datetime) -> bool:
         """Whether its time is up."""

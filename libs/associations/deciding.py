@@ -133,7 +133,7 @@ def collect(
         "collected",
         "Reopen it first, if it is to be collected anew: chasqui association reopen.",
     )
-    done = Collection(reason=reason, at=who.at, actor=who.actor, missing=len(known.missing))
+    done = Collection(reason=reason, at=who.at, actor=who.actor, missing=known.short)
     head = _next(known, step, collection=done, problem=_what_is_wrong(known))
     rows = tuple(
         _with_status(member, step, MemberStatus.COLLECTED if member.there else MemberStatus.ORPHAN)
@@ -158,11 +158,11 @@ def _what_is_wrong(known: Association) -> Problem | None:
             reason=f"none of the {len(known.exposures)} exposures of {known.id} was there",
             remedy="Reopen it when exposures of it have come: chasqui association reopen.",
         )
-    short = (known.head.expected or 0) - len(known.here)
-    if not known.missing and short <= 0:
+    if not known.short:
         return None
     names = ", ".join(sorted(member.key for member in known.missing)[:10])
-    reason = f"{max(len(known.missing), short)} exposures of {known.id} were missing"
+    what = "1 exposure" if known.short == 1 else f"{known.short} exposures"
+    reason = f"{what} of {known.id} missing when it was collected"
     return Problem(
         code="exposures_missing",
         reason=f"{reason}: {names}" if names else reason,

@@ -1,6 +1,7 @@
 """What ops-db knows of associations, and of the exposures that are there."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -51,6 +52,20 @@ ORDER BY arrived_at, unit
 _CONTAINING = """
 SELECT DISTINCT m.association_id FROM asn_members m JOIN asn_association a USING (association_id)
 WHERE m.program_id = $1 AND m.obset_id = $2 AND m.member_num = $3 AND a.site = $4 ORDER BY 1
+"""
+
+# The files of a data set begin with its name, in lower case; an association's table is no product.
+_DATA_SETS = r"""
+WITH named AS (
+    SELECT id, path, upper(substring(path from '(?:^|/)([A-Za-z][0-9A-Za-z]{8})_(?!asn\.)[^/]*$')) AS name
+    FROM raw_data_file WHERE raw_data_package_id = $1 AND state = 'packaged'
+)
+SELECT DISTINCT ON (m.association_id, m.member_num) m.association_id, right(m.member_num, 1) AS product, named.id
+FROM named
+JOIN asn_members m ON m.association_id = left(named.name, 8) || '0' AND m.member_num = substr(named.name, 7)
+    AND m.member_status = 'P'
+JOIN asn_association a ON a.association_id = m.association_id AND a.site = $2
+ORDER BY m.association_id, m.member_num, named.path COLLATE "C"
 """
 
 _OWNER = "SELECT site FROM asn_association WHERE association_id = $1"
@@ -153,6 +168,21 @@ async def containing(opsdb: OpsDbReader, key: str, site: str) -> list[str]:
     """The associations of a site that have this exposure."""
     rows = await opsdb.fetch(_CONTAINING, key[:3], key[3:5], key[5:], site)
     return [row["association_id"] for row in rows]
+
+
+@dataclass(frozen=True, slots=True)
+class DataSet:
+    """A file that is the data set of a product."""
+
+    association_id: str
+    product: str
+    file: UUID
+
+
+async def data_sets(opsdb: OpsDbReader, package: UUID, site: str) -> list[DataSet]:
+    """The files of a package that are data sets of products of a site's associations, one of each product."""
+    rows = await opsdb.fetch(_DATA_SETS, package, site)
+    return [DataSet(row["association_id"], row["product"], row["id"]) for row in rows]
 
 
 async def owner(opsdb: OpsDbReader, name: str) -> str | None:

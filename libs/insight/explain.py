@@ -121,7 +121,7 @@ async def explain(sight: Sight, wanted: UUID | str) -> Explanation:
     waiting = waiting_for(kind, row, context)
     return Explanation(
         id=wanted,
-        kind=kind,
+        kind="association" if kind == "asn_association" else kind,
         name=_name(kind, row),
         state=_state(row),
         waiting=waiting,

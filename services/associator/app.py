@@ -11,6 +11,7 @@ from contracts.associations import (
     MembersAdded,
     MembersArrived,
     OrphanNoted,
+    ProductMade,
 )
 from libs.associations.saying import Associations
 from libs.service.service import Runtime, Service
@@ -55,5 +56,6 @@ SAYS = (
     AssociationCollected,
     AssociationFailed,
     OrphanNoted,
+    ProductMade,
 )
 SERVICE = Service("associator", SUBSCRIPTIONS, runs_at=runs_at, compose=compose, says=SAYS)

@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from uuid import UUID
 
-from contracts.association_states import AssociationOrigin
+from contracts.association_states import AssociationOrigin, AssociationState
 from contracts.associations import AssociationEvent, Claim, Exposure, ExposureMember
 from libs.associations import deciding
 from libs.associations.association import Association
@@ -97,3 +98,22 @@ class Gathering:
 
     def _who(self, reason: str) -> Who:
         return Who(ACTOR, self.now, reason)
+
+
+@dataclass(frozen=True, slots=True)
+class Making:
+    """A file is there that is called like a product."""
+
+    product: str
+    file: UUID
+    now: datetime
+
+    def next(self, world: World) -> AssociationEvent | None:
+        """That the product was made, unless that is known of this revision, or nothing was collected to make it of."""
+        known = world.known
+        if known is None or known.head.state is AssociationState.FAILED:
+            return None
+        row = known.products.get(self.product)
+        if row is None or row.dataset is not None:
+            return None
+        return deciding.make(known, self.product, self.file, Who(ACTOR, self.now, "made"))

@@ -21,7 +21,7 @@ from libs.bus.subscription import Hears, Subscription
 from libs.errors import Permanent, UserError
 from libs.opsdb.reader import OpsDbReader
 from libs.telemetry.logs import logger
-from services.associator.gathering import Claimed, Gathering, member_of
+from services.associator.gathering import Claimed, Gathering, Making, member_of
 
 PATIENCE = 6000
 """Attempts: ops-db may be away for a long weekend before anything becomes a dead letter."""
@@ -36,7 +36,8 @@ GATHER = Subscription(
 OPEN = Subscription(
     "associator", "open", (AssociationPlanned, MembersAdded, AssociationReopened), max_attempts=PATIENCE
 )
-SUBSCRIPTIONS = (GATHER, OPEN)
+MAKE = Subscription("associator", "make", (PackageSealed,), hears=Hears.EVERY_SITE, max_attempts=PATIENCE)
+SUBSCRIPTIONS = (GATHER, OPEN, MAKE)
 
 Trigger = ExposureNamed | ObservationFinished | PackageSealed
 Opened = AssociationPlanned | MembersAdded | AssociationReopened
@@ -85,6 +86,16 @@ class AssociatorHandlers:
         """Members of an association may be there already."""
         await self._opsdb.wait_applied(delivery.stream, delivery.sequence)
         await self._settle_each({event.head.association_id: None}, str(delivery.envelope.id))
+        return ()
+
+    async def make(self, event: PackageSealed, delivery: DeliveryOf) -> Sequence[Event]:
+        """The data sets of products may be in a package: the first file that is called like a product counts."""
+        await self._opsdb.wait_applied(delivery.stream, delivery.sequence)
+        for found in await knowing.data_sets(self._opsdb, event.package.package_id, self._site):
+            making = Making(found.product, found.file, self._now())
+            await self._associations.settle(
+                found.association_id, making.next, causation_id=str(delivery.envelope.id)
+            )
         return ()
 
     async def look(self) -> None:
@@ -138,3 +149,4 @@ def subscribe(bus: Bus, handlers: AssociatorHandlers) -> None:
     """Let the handlers have what they hear."""
     bus.subscribe(GATHER, handlers.gather)
     bus.subscribe(OPEN, handlers.open)
+    bus.subscribe(MAKE, handlers.make)

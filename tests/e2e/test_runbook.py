@@ -96,7 +96,7 @@ class Scene:
 
         def is_here() -> bool:
             answer = self.standing.say("explain", name, "--json")
-            return answer.status == 0 and "1 are here" in answer.json["waiting"]["now"]
+            return answer.status == 0 and "Here: 1." in answer.json["waiting"]["now"]
 
         self.standing.until(is_here, "the exposure")
         return name

@@ -58,14 +58,18 @@ def _open(row: Row, members: Sequence[Member]) -> Waiting:
 def _for_what(missing: Sequence[Member], unnamed: int, here: int, expected: int | None) -> str:
     parts = []
     if missing:
-        parts.append(f"{len(missing)} exposures: {_named(missing)}")
+        parts.append(f"{_count(len(missing))}: {_named(missing)}")
     if unnamed:
-        parts.append(f"{unnamed} exposures that nobody has named yet")
+        parts.append(f"{_count(unnamed)} that nobody has named yet")
     if parts:
-        return f"For {'; and '.join(parts)}. {here} are here."
+        return f"For {'; and '.join(parts)}. Here: {here}."
     if expected is None:
-        return f"For its deadline: nobody said how many exposures it has, and {here} are here."
-    return f"For the associator to collect it: all {here} exposures are here."
+        return f"For its deadline: nobody said how many exposures it has, and {here} came so far."
+    return f"For the associator to collect it: all {here} are here."
+
+
+def _count(exposures: int) -> str:
+    return "1 exposure" if exposures == 1 else f"{exposures} exposures"
 
 
 def _named(missing: Sequence[Member]) -> str:
@@ -88,7 +92,7 @@ def _collected(row: Row, members: Sequence[Member]) -> Waiting:
     unmade = unmade_of(members)
     if late:
         return Waiting(
-            now=f"For a person: {len(late)} exposures came after the collection: "
+            now=f"For a person: {_count(len(late))} came after the collection: "
             f"{', '.join(one.name for one in late[:MOST_NAMED])}.",
             next="Nothing by itself: they are orphans.",
             remedy=f"To make the products with them: {_reopen(row)}",

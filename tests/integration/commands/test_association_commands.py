@@ -73,7 +73,7 @@ async def test_from_a_plan_to_a_second_revision_and_its_product(
         assert again.value.problem.code == "association_exists"
 
         async def one_is_here() -> bool:
-            return "1 are here" in await explained(workdir)
+            return "Here: 1." in await explained(workdir)
 
         await road.eventually(one_is_here, what="the exposure that was there before")
         words = await explained(workdir)

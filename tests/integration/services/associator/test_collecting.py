@@ -22,6 +22,7 @@ from contracts.associations import (
     MembersAdded,
     MembersArrived,
     OrphanNoted,
+    ProductMade,
 )
 from contracts.base import Event
 from contracts.observations import ObservationFinished, Outcome
@@ -205,7 +206,23 @@ async def test_an_instrument_files_exposures_and_they_are_collected(road: Road) 
             await ask(road, "finish", {"executed_obs_unit_id": unit, "end_time": START})
         await road.wait_for(place, AssociationCollected)
         await road.eventually(lambda: is_in(road, AssociationState.COLLECTED), what="the collection")
-    assert [status for _, status, *_ in await rows(road)] == ["C", "P", "C"]
+        assert [status for _, status, *_ in await rows(road)] == ["C", "P", "C"]
+        for name in (f"{NAME.lower()}_asn.fits", f"{NAME.lower()}_drz.fits", f"{NAME.lower()[:8]}q_raw.fits"):
+            (road.source / "products").mkdir(exist_ok=True)
+            (road.source / "products" / name).write_bytes(b"made of both")
+        start = {"instrument": "camera", "start_time": START, "obs_unit": "products"}
+        unit = (await ask(road, "start", start))["executed_obs_unit_id"]
+        files = [{"path": f"products/{path.name}"} for path in sorted((road.source / "products").iterdir())]
+        filed = await ask(road, "files", {"executed_obs_unit_id": unit, "files": files})
+        await ask(road, "finish", {"executed_obs_unit_id": unit, "end_time": START})
+        [made] = await road.wait_for(place, ProductMade)
+        await road.eventually(lambda: product_is(road, "C"), what="the product")
+    # drz stands second among asn, drz and another name's raw
+    assert [str(one.dataset) for one in made.products] == [filed["file_ids"][1]]
+
+
+async def product_is(road: Road, status: str) -> bool:
+    return [product for _, member, product, _ in await rows(road) if member == "P"] == [status]
 
 
 async def ask(road: Road, verb: str, request: dict[str, Any]) -> dict[str, Any]:

@@ -85,6 +85,17 @@ def test_every_row_is_decided_together_and_a_missing_exposure_is_a_warning() -> 
     )
 
 
+def test_exposures_that_were_never_named_are_missing_too() -> None:
+    known = with_here(begun(2), 0, 1)
+    waiting = replace(known, head=known.head.model_copy(update={"expected": 3}))
+    assert not waiting.complete
+    head = deciding.collect(waiting, CollectionReason.FORCED, WHO).head
+    assert head.collection is not None
+    assert head.collection.missing == 1
+    assert head.problem is not None
+    assert head.problem.reason == f"1 exposure of {NAME} missing when it was collected"
+
+
 def test_a_complete_collection_has_no_problem() -> None:
     assert collected(with_here(begun(), 0, 1, 2)).head.problem is None
 

@@ -38,13 +38,13 @@ LATE = exposure(2, "O", since=NOW)
         (
             OPEN,
             [HERE, AWAY, product()],
-            "1 exposures: J4K60102 (being observed). 1 are here",
+            "1 exposure: J4K60102 (being observed). Here: 1.",
             "no deadline",
             "collect",
         ),
         ({**OPEN, "deadline": NOW}, [AWAY, AWAY], "2 exposures", "as failed", ""),
-        ({**OPEN, "deadline": NOW}, [HERE, AWAY], "1 exposures", "the others are orphans", "collect"),
-        (OPEN, [HERE], "1 exposures that nobody has named", "no deadline", "collect"),
+        ({**OPEN, "deadline": NOW}, [HERE, AWAY], "1 exposure:", "the others are orphans", "collect"),
+        (OPEN, [HERE], "1 exposure that nobody has named", "no deadline", "collect"),
         (
             {**OPEN, "expected": None, "deadline": NOW},
             [HERE],
@@ -60,7 +60,7 @@ LATE = exposure(2, "O", since=NOW)
             "counts",
             "made J4K601010 0 --file",
         ),
-        (COLLECTED, [HERE, LATE, product()], "1 exposures came after", "orphans", "reopen J4K601010"),
+        (COLLECTED, [HERE, LATE, product()], "1 exposure came after", "orphans", "reopen J4K601010"),
         (COLLECTED, [HERE, product("C", "")], "Nothing", "Nothing", ""),
         (
             {**OPEN, "state": "failed", "problem_reason": "none was there"},

@@ -3,7 +3,12 @@
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
-from contracts.association_states import AssociationState, CollectionReason, MemberStatus
+from contracts.association_states import (
+    AssociationState,
+    CollectionReason,
+    MemberStatus,
+    ProductStatus,
+)
 from contracts.associations import AssociationEvent, ExposureMember
 from contracts.base import derived_id
 from libs.associations import planning
@@ -11,7 +16,7 @@ from libs.associations.association import Association, after
 from libs.associations.deciding import Arrival
 from libs.associations.planning import Who
 from libs.associations.saying import World
-from services.associator.gathering import Claimed, Gathering
+from services.associator.gathering import Claimed, Gathering, Making
 from tests.support.histories.associations import exposures, planned
 
 NOW = datetime(2026, 9, 1, tzinfo=UTC)
@@ -76,6 +81,22 @@ def test_everything_at_once_is_said_step_by_step() -> None:
 def test_what_was_said_is_not_said_again() -> None:
     _, known = facts(begun(), MEMBERS[:2], Claimed(MEMBERS[0], 3))
     assert facts(known, MEMBERS[:2], Claimed(MEMBERS[0], 3)) == ([], known)
+
+
+def test_a_data_set_makes_its_product_once_a_revision_and_only_of_something() -> None:
+    making = Making("0", derived_id("raw_data_file", 1), NOW)
+    _, known = facts(begun(), MEMBERS)
+    assert known is not None
+    made = making.next(World(known, ()))
+    assert made is not None
+    known = after(known, made)
+    assert known.products["0"].product_status is ProductStatus.COLLECTED
+    assert making.next(World(known, ())) is None
+    assert Making("0", derived_id("raw_data_file", 2), NOW).next(World(known, ())) is None
+    assert Making("7", derived_id("raw_data_file", 2), NOW).next(World(known, ())) is None
+    assert making.next(World(None, ())) is None
+    _, failed = facts(begun(), now=NOW + timedelta(days=2))
+    assert making.next(World(failed, ())) is None
 
 
 def test_nothing_begins_of_itself() -> None:

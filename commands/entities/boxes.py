@@ -57,8 +57,9 @@ class Box:
 def reference_of(column: Column[object]) -> Reference | None:
     """What a column refers to, if it does."""
     table = str(column.table.name)
-    for key in column.foreign_keys:
-        return Reference(str(key.column.table.name), tied=True)
+    tied = sorted(str(key.column.table.name) for key in column.foreign_keys)  # a set: in any order
+    if tied:
+        return Reference(tied[0], tied=True)
     target = None if isinstance(column.type, Enum) else BY_NAME.get(column.name)
     if target is None and column.name.endswith("_id") and column.name[:-3] in METADATA.tables:
         target = column.name[:-3]

@@ -20,9 +20,11 @@ from commands.dead_deciding import Doing
 from commands.moments import moment
 from commands.services import load
 from commands.wording import instant
+from contracts.replays import ReplayRequested
 from contracts.subjects import durable, events_stream, replay_stream
 from libs.bus.connection import connected, unavailable
 from libs.bus.letter_reading import Sought, read_letters
+from libs.bus.publishing import EventPublisher
 from libs.bus.replaying import Again, Bound, Match, Sender, Span, chosen
 from libs.bus.subscription import Subscription
 from libs.errors import UserError
@@ -30,6 +32,7 @@ from libs.opsdb.reader import OpsDbReader
 from libs.service.service import Place
 
 BATCH = 500
+COMMAND = "replay"
 SAMPLE = 5
 UNREPLAYABLE = {
     "projector": "It reads the log by itself: run chasqui opsdb rebuild.",
@@ -88,6 +91,20 @@ class Wanted:
                     "Write --match field=value, for example --match package.package_id=8c2f0a52-….",
                 )
         return Match(self.type, self.entity, {name: value for name, _, value in pairs})
+
+    def told(self, run: str, by: str) -> ReplayRequested:
+        """What the log is told of it."""
+        return ReplayRequested(
+            run=run,
+            service=self.service,
+            handler=self.handler,
+            begin=self.begin,
+            end=self.end,
+            type=self.type,
+            about_entity=self.entity,
+            fields=self.fields,
+            requested_by=by,
+        )
 
     def sources(self, place: Place) -> dict[str, list[Subscription]]:
         """The subscriptions of the service, by each stream that they hear at the site.
@@ -188,7 +205,9 @@ async def replay(place: Place, wanted: Wanted, doing: Doing, *, as_json: bool, c
             preview = await _previewed(client, place, sources, span, match)
             _show(console, wanted, preview, as_json=as_json)
             return 0
-        sender = Sender(client, site=place.site, by=getpass.getuser(), run=run)
+        by = getpass.getuser()
+        await EventPublisher(client, site=place.site, service=COMMAND).publish([wanted.told(run, by)])
+        sender = Sender(client, site=place.site, by=by, run=run)
         sent = total = 0
         batch: list[Again] = []
         async for again in chosen(client, sources, span, match):

@@ -70,6 +70,7 @@ from contracts.packages import (
     PackageVerified,
 )
 from contracts.problems import Problem
+from contracts.replays import ReplayRequested
 from contracts.staging import (
     RequestStaging,
     StagingCompleted,
@@ -126,6 +127,7 @@ EVENTS: tuple[type[Event], ...] = (
     LetterRetried,
     LetterSettled,
     LetterDropped,
+    ReplayRequested,
     AssetRendered,
     RenderFailed,
     ExposureNamed,

@@ -10,6 +10,7 @@ from enum import Enum
 from itertools import islice
 from random import Random
 
+from contracts.base import Event
 from contracts.envelope import Envelope
 from libs.sites.facts import to_facts
 from tests.simulation import active
@@ -18,6 +19,7 @@ from tests.simulation.ending import Ending
 from tests.simulation.invariants import Inspector, Violated
 from tests.simulation.kernel.loop import Livelock
 from tests.simulation.sites import Layout
+from tests.simulation.story.catalogs import registered_at
 from tests.simulation.story.clerks import clerks_of
 from tests.simulation.story.instruments import Instrument
 from tests.simulation.story.operating import Operator
@@ -31,6 +33,9 @@ CALM_S = 3600.0
 
 LOOK_EVERY_S = 4.0
 SHOWN = 40
+
+REGISTERING = 0.3
+"""In so many histories a catalog is told."""
 
 
 class Size(Enum):
@@ -176,6 +181,7 @@ class History:
             if self.world.cut:
                 self._until(self._cut_off, "8: a site that is cut off does not go on by itself")
             self.outages.end_cuts()
+            self._register()
             self._until(self._unfinished, "something never comes to its end")
             self.ending.check()
         except Violated as violation:
@@ -186,12 +192,8 @@ class History:
 
     def _begin(self) -> None:
         self.operator.provision()
-        for site, server in self.world.servers.items():
-            event = to_facts(self.world.deployment, 1)
-            envelope = Envelope.of(event, site=site, service="up", time=self.world.wall_clock(site))
-            self.world.store(
-                server, server.own, event.subject(site), event.model_dump_json().encode(), envelope.headers()
-            )
+        for site in self.world.servers:
+            self._tell(site, to_facts(self.world.deployment, 1))
         self.operator.start_all()
         self.outages.plan()
         self.world.loop.outside_context.run(self.instrument.observe)
@@ -199,6 +201,25 @@ class History:
         for clerk in self.clerks:
             self.world.loop.outside_context.run(clerk.work)
         self.world.loop.create_task(self.instrument.attend(), context=self.world.loop.outside_context)
+
+    def _register(self) -> None:
+        """In some histories what was observed is registered, now: its names stood alone until then.
+
+        Not in all: whatever is told makes up for what was not heard before, and hides that it was not.
+        """
+        if Random(f"{self.world.seed}:catalog").random() > REGISTERING:
+            return
+        for site in self.world.servers:
+            for event in registered_at(site):
+                self._tell(site, event)
+
+    def _tell(self, site: str, event: Event) -> None:
+        """An operator's command stores an event."""
+        server = self.world.servers[site]
+        envelope = Envelope.of(event, site=site, service="up", time=self.world.wall_clock(site))
+        self.world.store(
+            server, server.own, event.subject(site), event.model_dump_json().encode(), envelope.headers()
+        )
 
     def _through(self, until: float) -> None:
         self.world.loop.run_until(until)

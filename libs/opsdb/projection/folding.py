@@ -56,6 +56,7 @@ from contracts.packages import (
     PackageStaged,
     PackageVerified,
 )
+from contracts.replays import ReplayRequested
 from contracts.staging import StagingCompleted, StagingFailed, StagingReleased, StagingRequested
 from contracts.tokens import TokenIssued, TokenRevoked, TokenUsed
 from contracts.transfers import TransferCompleted, TransferFailed, TransferStarted
@@ -70,6 +71,7 @@ from libs.opsdb.projection.folds import (
     letters,
     observations,
     packages,
+    replays,
     staging,
     tokens,
     transfers,
@@ -130,6 +132,7 @@ FOLDS: dict[type[Event], Fold] = {
     LetterRetried: letters.letter_retried,
     LetterSettled: letters.letter_settled,
     LetterDropped: letters.letter_dropped,
+    ReplayRequested: replays.replay_requested,
     ExposureNamed: associations.exposure_named,
     AssociationPlanned: associations.association_told,
     MembersAdded: associations.association_told,

@@ -17,6 +17,7 @@ from contracts.copies import (
 from contracts.holds import HoldPlaced, HoldReleased, HoldScope, hold_id
 from contracts.letters import LetterBuried, LetterDropped, LetterRetried, LetterSettled, letter_id
 from contracts.packages import PackageFailed
+from contracts.replays import ReplayRequested
 from contracts.states import CopyKind, FailureKind, HoldKind
 from contracts.subjects import events_stream
 from tests.support.histories import road
@@ -69,6 +70,16 @@ def burial(observation: Observation, *, dropped: bool) -> Iterator[Step]:
         problem=problem("package_undeliverable"),
     )
     yield road.ORIGIN, failed
+    yield (
+        road.ORIGIN,
+        ReplayRequested(
+            run=f"run {observation.number}",
+            service="bundler",
+            begin="1h",
+            about_entity=str(observation.package_id),
+            requested_by="an operator",
+        ),
+    )
     for number in (1, 2):
         yield (
             road.ORIGIN,

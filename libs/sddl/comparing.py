@@ -86,7 +86,11 @@ def _type_mismatch(declared: str, column: Column) -> str | None:
         most = int(text[1])
         return None if column.most == most else f"{declared}: at most {most} characters"
     if declared in _NUMBERS:
-        return None if column.type in _NUMBERS[declared] else f"{declared}: {', '.join(_NUMBERS[declared])}"
+        return (
+            None
+            if column.type in _NUMBERS[declared]
+            else f"{declared}: {', '.join(sorted(_NUMBERS[declared]))}"
+        )
     return f"{declared}: a type that is not known here"
 
 

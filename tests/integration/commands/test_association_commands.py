@@ -107,8 +107,11 @@ async def test_from_a_plan_to_a_second_revision_and_its_product(
 
 
 async def _made(road: Road, workdir: Workdir, capsys: pytest.CaptureFixture[str]) -> None:
+    async def is_collected() -> bool:
+        return f"chasqui association made {NAME} 0 --file FILE" in await explained(workdir)
+
+    await road.eventually(is_collected, what="the second revision")
     capsys.readouterr()
-    assert f"chasqui association made {NAME} 0 --file FILE" in await explained(workdir)
     with pytest.raises(UserError) as not_there:
         await made(workdir, NAME, "0", str(exposures.unit(1)), NOW)
     assert not_there.value.problem.code == "data_set_not_there"

@@ -95,7 +95,7 @@ async def test_instruments_name_associations_and_two_instances_collect_each_once
             exposures.say(road, *exposures.whole(3, NAME, exposures=3)),
         )
         await road.wait_for(place, AssociationCollected)
-        await road.eventually(lambda: _other_has_one(road), what="the other association's exposure")
+        await road.eventually(lambda: _both_are_told(road), what="both associations in the ops-db")
         told = await said(road)
     mine = [event for event in told if event.head.association_id == NAME]
     assert [event.head.turn for event in mine] == list(range(1, len(mine) + 1))
@@ -117,8 +117,9 @@ async def test_instruments_name_associations_and_two_instances_collect_each_once
     assert await road.letters(place) == []
 
 
-async def _other_has_one(road: Road) -> bool:
-    return any(unit is not None for *_, unit in await rows(road, OTHER))
+async def _both_are_told(road: Road) -> bool:
+    has_one = any(unit is not None for *_, unit in await rows(road, OTHER))
+    return has_one and (await state(road))["state"] == AssociationState.COLLECTED
 
 
 async def test_a_deadline_an_orphan_and_a_second_revision(road: Road) -> None:

@@ -102,7 +102,9 @@ ASSOCIATION_STEPS: dict[AssociationStep, dict[AssociationState, frozenset[Associ
     AssociationStep.COLLECTED: {AssociationState.COLLECTED: _OPEN},
     AssociationStep.FAILED: {AssociationState.FAILED: _OPEN},
     AssociationStep.REOPENED: {AssociationState.OPEN: _DECIDED},
-    AssociationStep.ORPHANED: {state: frozenset({state}) for state in _DECIDED},
+    AssociationStep.ORPHANED: {
+        state: frozenset({state}) for state in (AssociationState.COLLECTED, AssociationState.FAILED)
+    },
     AssociationStep.MADE: {
         state: frozenset({state}) for state in (AssociationState.OPEN, AssociationState.COLLECTED)
     },

@@ -5,6 +5,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.faults.length import is_long
 from tests.support import logs
@@ -13,6 +14,9 @@ from tests.support.road import Road, laid
 from tests.support.servers import TestServers
 
 logs.plainly()
+# How long an example takes depends on what else the machine does.
+settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("busy")
 
 _RUN = ExitStack()
 SERVERLESS = {"unit", "e2e", "faults"}

@@ -9,7 +9,7 @@ from uuid import UUID
 from contracts.base import derived_id
 from contracts.packages import ArchiveProof, PackageArchived, PackageRecord
 from libs.bus import fencing
-from libs.errors import Permanent
+from libs.errors import Permanent, Retriable
 from libs.sites.models import S3Location
 from libs.storage.base import ByteProgress
 from libs.storage.paths import resolve_inside
@@ -54,7 +54,7 @@ async def archive(
         progress: Hears the bytes sent.
 
     Raises:
-        Retriable: The server, the bucket, the credentials or the BUFFER's disk.
+        Retriable: The server, the bucket, the credentials or the BUFFER's disk; ``archive_misread``.
         BufferDamaged: The copy in the BUFFER is not what was verified.
         Permanent: ``object_differs``; ``proof_failed``: the archive does not give back what it was given.
     """
@@ -117,6 +117,27 @@ async def _upload(
 
 
 async def _prove(target: Archive, package: PackageRecord, uploaded: Uploaded) -> Proof:
+    """Look whether the archive has what it was given: if other bytes come back, they must do so twice.
+
+    What a disk has lost stays lost, in the same way, while a faulty way to it turns other bits each time.
+
+    Raises:
+        Retriable: ``archive_misread``: other bytes came back each time, which says nothing of the object.
+    """
+    first = await _look_at(target, package, uploaded)
+    if first.mode is ProofMode.HEAD or first.verdict is not Verdict.CHECKSUM_DIFFERS:
+        return first
+    second = await _look_at(target, package, uploaded)
+    if second.verdict is Verdict.CHECKSUM_DIFFERS and second.found != first.found:
+        raise Retriable(
+            "archive_misread",
+            f"{target.location}: {uploaded.key} was read twice, with other bytes each time: {first.found}; {second.found}",
+            "It is tried again by itself. Have the network and the memory of this machine and the archive's examined.",
+        )
+    return second
+
+
+async def _look_at(target: Archive, package: PackageRecord, uploaded: Uploaded) -> Proof:
     return await target.store.prove(
         uploaded.key,
         size=package.size,

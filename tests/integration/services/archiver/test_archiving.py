@@ -3,6 +3,7 @@ import hashlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from functools import partial
 
 import pytest
 
@@ -17,16 +18,18 @@ from libs.sites.credentials import Credentials, access_key, secret_key
 from libs.sites.models import S3Location
 from libs.storage.s3 import S3Store
 from libs.storage.s3_settings import make_client
-from services.archiver.archiving import Archive
-from services.archiver.arrivals import archives_of
+from services.archiver.archiving import Archive, archive
+from services.archiver.arrivals import archives_of, arrival_of
 from services.archiver.asking_back import Origin
 from services.archiver.fetching import Fetcher
 from services.archiver.filling import Filler
 from services.archiver.handlers import ArchiverHandlers
 from services.archiver.repairing import Repairer
 from services.archiver.rotten import Rotten
+from tests.support.http_wire import Head
 from tests.support.memory import memory
 from tests.support.road import Road
+from tests.support.s3_proxy import Fault, S3Proxy
 from tests.support.sealed import START, buffer_of, large, seal_at_telescope, verified_at_centre
 from tests.support.victims import victim
 
@@ -168,6 +171,45 @@ async def test_a_damaged_object_is_replaced_from_the_buffer(road: Road) -> None:
     assert again.key == first.key
     async with store_of(road.centre) as store:
         assert await object_sha256(store, first.key) == event.package.sha256
+
+
+async def test_a_way_that_turns_bits_condemns_no_object(road: Road) -> None:
+    event, place = verified_at_centre(road), road.centre
+    [(name, found)] = archives_of(place.settings).items()
+    arrival = arrival_of(event, place.deployment, place.site)
+    assert arrival is not None
+    sent: list[str] = []
+    left = 2
+
+    def turn_bits(head: Head) -> Fault | None:
+        nonlocal left
+        if not head.target.partition("?")[0].endswith(".tar"):
+            return None
+        sent.append(head.method)
+        if head.method != "GET" or not left:
+            return None
+        left -= 1
+        return Fault.FLIPPED
+
+    with S3Proxy(road.servers.s3_endpoint) as proxy:
+        proxy.choice = turn_bits
+        async with S3Store(place.s3(name).model_copy(update={"endpoint": proxy.url})) as store:
+            work = partial(
+                archive,
+                arrival,
+                Archive(name, found, store),
+                root=buffer_of(road, place.site),
+                created=START,
+                progress=lambda _: None,
+            )
+            with pytest.raises(Retriable, match="archive_misread"):
+                await work()
+            left = 1
+            archived = await work()
+    assert archived.proof.sha256 == event.package.sha256
+    assert (sent.count("PUT"), sent.count("GET")) == (1, 4), (
+        "it was sent once, and read again before it was believed"
+    )
 
 
 async def test_another_object_under_the_key_is_never_overwritten(road: Road) -> None:

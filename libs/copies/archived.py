@@ -15,7 +15,7 @@ from contracts.packages import PackageRecord
 from contracts.problems import Problem
 from libs.copies.examining import summed, told
 from libs.copies.holdings import ArchivedCopy
-from libs.errors import Permanent
+from libs.errors import Permanent, Retriable
 from libs.packaging import BagDamaged, InspectedBag, inspect_stream
 from libs.storage.s3 import S3Store
 from libs.transfer.ratelimit import RateLimit
@@ -75,7 +75,9 @@ async def examine_object(
     read: Callable[[int], None],
     limit: RateLimit | None = None,
 ) -> Problem | None:
-    """Read a package in an archive once, in full; None if it is whole.
+    """Read a package in an archive in full, again if it seems damaged; None if it is whole.
+
+    What a disk has lost stays lost, in the same way, while a faulty way to it turns other bits each time.
 
     Args:
         store: The archive.
@@ -90,14 +92,32 @@ async def examine_object(
     if await store.head(key) is None:
         return Problem(code=OBJECT_MISSING, reason=f"{key} is not in its bucket", remedy=REMEDY)
     try:
-        await _read(store, key, package, read, limit)
-    except BagDamaged as damage:
-        return summed(told(damage.problems, REMEDY))
+        damage = await _damage(store, key, package, read, limit)
     except Permanent as lost:
         if lost.problem.code not in _GONE:
             raise
         return Problem(code=_GONE[lost.problem.code], reason=lost.problem.reason, remedy=REMEDY)
-    return None
+    if damage is None:
+        return None
+    try:
+        again = await _damage(store, key, package, read, limit)
+    except Permanent as lost:
+        if lost.problem.code not in _GONE:
+            raise
+        again = damage  # a server that noticed it has taken the object away
+    if again is None:
+        return None
+    if again.problems != damage.problems:
+        raise _misread(key, damage)
+    return summed(told(again.problems, REMEDY))
+
+
+def _misread(key: str, damage: BagDamaged) -> Retriable:
+    return Retriable(
+        "archive_misread",
+        f"{key} was read twice, with other bytes each time: {damage.problem.reason}",
+        "It is read again by itself. Have the network and the memory of this machine and the archive's examined.",
+    )
 
 
 async def examine_sidecar(store: S3Store, key: str, package: PackageRecord) -> Problem | None:
@@ -134,6 +154,21 @@ def _misnamed(document: Any, package: PackageRecord) -> str:  # noqa: ANN401  JS
     }
     wrong = [name for name, value in wanted.items() if document.get(name) != value]
     return ", ".join(f"{name} {document.get(name)!r}" for name in wrong)
+
+
+async def _damage(
+    store: S3Store,
+    key: str,
+    package: PackageRecord,
+    read: Callable[[int], None],
+    limit: RateLimit | None,
+) -> BagDamaged | None:
+    """What reading a package found wrong with it."""
+    try:
+        await _read(store, key, package, read, limit)
+    except BagDamaged as damage:
+        return damage
+    return None
 
 
 async def _read(

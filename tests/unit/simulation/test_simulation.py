@@ -97,6 +97,12 @@ def test_a_file_that_is_put_back_after_it_was_cleared_is_told_of(number: int) ->
     assert outcome.broken is None
 
 
+def test_what_was_moved_is_not_moved_again_while_the_ops_db_is_away() -> None:
+    """It was archived and cleared at its destination by then: nobody would clear it there again."""
+    with simulated(), never_collecting():
+        assert play("20261128:1998").broken is None
+
+
 def test_nothing_goes_wrong_without_faults() -> None:
     with simulated():
         outcome = play("calm", Settings(most=0))

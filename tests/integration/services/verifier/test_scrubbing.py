@@ -17,6 +17,7 @@ from contracts.packages import PackageArchived
 from contracts.states import CopyKind
 from contracts.subjects import events_stream, progress_bucket
 from libs.bus.buckets import read_bucket
+from libs.copies.archived import examine_object
 from libs.errors import Retriable
 from libs.opsdb.reader import OpsDbReader
 from libs.service.service import Place
@@ -27,8 +28,10 @@ from libs.storage.s3_objects import ObjectFacts
 from libs.storage.s3_settings import MIB
 from services.verifier.scrubbing import Scrubber
 from tests.support.archives import TriedOnce
+from tests.support.http_wire import Head
 from tests.support.road import Road
 from tests.support.rot import Rot
+from tests.support.s3_proxy import Fault, S3Proxy
 from tests.support.scrubbed import archive_of, archived, copy_row, rot, unread, with_archive
 from tests.support.victims import victim
 
@@ -128,6 +131,28 @@ async def test_a_rotten_object_is_found_and_no_other_is_called_rotten(road: Road
         for one in (*copies, broken, incomplete):
             code = expected[ref(one)]
             await road.eventually(partial(_is_on_record, road, one, code), what=f"{code} on record")
+
+
+async def test_a_way_that_turns_bits_says_nothing_of_a_copy(road: Road) -> None:
+    [one] = await archived(road, place=unread(road.centre))
+    settings = road.centre.s3(one.location)
+    left = 2
+
+    def turn_bits(head: Head) -> Fault | None:
+        nonlocal left
+        if head.method != "GET" or not left:
+            return None
+        left -= 1
+        return Fault.FLIPPED
+
+    with S3Proxy(road.servers.s3_endpoint) as proxy:
+        proxy.choice = turn_bits
+        async with S3Store(settings.model_copy(update={"endpoint": proxy.url})) as store:
+            with pytest.raises(Retriable, match="archive_misread"):
+                await examine_object(store, one.key, one.package, read=lambda _: None)
+            left = 1
+            assert await examine_object(store, one.key, one.package, read=lambda _: None) is None
+    assert left == 0
 
 
 async def _is_on_record(road: Road, one: PackageArchived, code: str | None) -> bool:

@@ -9,7 +9,7 @@ from uuid import UUID
 from commands.filing_client import FilingClient
 from contracts.base import Event
 from contracts.files import FilesRefused, FilesScanned
-from contracts.packages import PackageCorrupted, PackageSealed, PackageVerified
+from contracts.packages import PackageCorrupted, PackageRecord, PackageSealed, PackageVerified
 from contracts.transfers import TransferCompleted
 from tests.faults.deployment import CENTRE_BUFFER, INSTRUMENTS, SOURCE, TELESCOPE_BUFFER
 from tests.faults.doing.pausing import paused
@@ -18,6 +18,8 @@ from tests.faults.load import Instrument, Pace, Told, planned
 from tests.faults.scenario import Scene
 
 SIZES = (200_000, 3_000_000)
+TRIES = 20
+"""Moves until one is caught."""
 
 
 async def observed(scene: Scene, told: Told = Told.NOTHING, sizes: tuple[int, ...] = SIZES) -> Observation:
@@ -62,14 +64,23 @@ async def flip_in_buffer(scene: Scene) -> None:
 async def flip_in_transit(scene: Scene) -> None:
     """In the growing copy at the other end: found when it is whole, sent again."""
     buffer = scene.system.disk(CENTRE_BUFFER)
-    async with paused(scene, "mover@chile"):
-        sealed = await sealed_package(scene, await observed(scene, sizes=(20_000_000,)))
-    growing = await _partial_file(buffer, sealed.package.name)
-    async with paused(scene, "mover@chile"):
-        now = growing if growing.exists() else buffer / sealed.path
-        flip(now, scene.rng, 4096)
-        scene.did(f"a bit is turned in transit ({'partial' if now == growing else 'just arrived'})")
+    async with paused(scene, "verifier@cologne"):
+        sealed, growing = await _caught_growing(scene, buffer)
+        async with paused(scene, "mover@chile"):
+            now = growing if growing.exists() else buffer / sealed.path
+            flip(now, scene.rng, 4096)
+            scene.did(f"a bit is turned in transit ({'partial' if now == growing else 'just arrived'})")
     await corrupted(scene, sealed.package.package_id)
+
+
+async def _caught_growing(scene: Scene, buffer: Path) -> tuple[PackageSealed, Path]:
+    """A package that is under way, and its partial file: on a busy machine many a one is there before it is seen."""
+    for _ in range(TRIES):
+        async with paused(scene, "mover@chile"):
+            sealed = await sealed_package(scene, await observed(scene, sizes=(20_000_000,)))
+        if (growing := await _partial_file(scene, buffer, sealed.package)) is not None:
+            return sealed, growing
+    raise AssertionError(f"{TRIES} moves were all too quick")
 
 
 async def flip_on_arrival(scene: Scene) -> None:
@@ -159,12 +170,14 @@ async def corrupted(scene: Scene, package: UUID) -> None:
     scene.did("it was found")
 
 
-async def _partial_file(buffer: Path, name: str) -> Path:
+async def _partial_file(scene: Scene, buffer: Path, package: PackageRecord) -> Path | None:
+    """The partial file of a package on its way; None if it has arrived."""
     async with asyncio.timeout(240):
-        while True:
-            if (growing := await asyncio.to_thread(_growing, buffer, name)) is not None:
+        while package.package_id not in moved(scene):
+            if (growing := await asyncio.to_thread(_growing, buffer, package.name)) is not None:
                 return growing
             await asyncio.sleep(0.002)
+    return None
 
 
 def _growing(buffer: Path, name: str) -> Path | None:

@@ -107,6 +107,9 @@ def play_beside(
             for part in pool.imap(work, _in_lots(seeds, jobs)):
                 tally.add(part)
                 heard(tally)
+            # What leaving the block does instead may wait for ever for a process that was just begun.
+            pool.close()
+            pool.join()
     return tally
 
 

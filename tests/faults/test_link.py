@@ -10,6 +10,7 @@ from tests.support.link import State
 
 pytestmark = [
     pytest.mark.faults,
+    pytest.mark.long,
     pytest.mark.timeout(1800),
     pytest.mark.asyncio(loop_scope="session"),
     pytest.mark.xdist_group("between"),

@@ -63,6 +63,7 @@ async def test_every_stream_is_exported_again_and_again(road: Road, chains: list
                 await exported(road, chain)
 
 
+@pytest.mark.long
 async def test_two_instances_do_no_harm(road: Road, chains: list[Chained]) -> None:
     place = often(road)
     async with (

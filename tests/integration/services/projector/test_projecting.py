@@ -185,7 +185,8 @@ async def _take_everything_back(road: Road) -> None:
     tables = await admin.fetch(
         "SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename <> 'alembic_version'"
     )
-    await admin.execute(f"TRUNCATE {', '.join(row['tablename'] for row in tables)}")
+    names = ", ".join(f'"{row["tablename"]}"' for row in tables)
+    await admin.execute(f"TRUNCATE {names}")
     await admin.close()
 
 

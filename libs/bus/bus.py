@@ -2,12 +2,15 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated
 
 from faststream import AckPolicy, Context
 from faststream.nats import JStream, NatsBroker, NatsRouter, PullSub
 from faststream.security import SASLPlaintext
 from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.errors import ConnectionClosedError
 from nats.errors import Error as NatsError
 from nats.js import JetStreamContext
 from nats.js.api import ConsumerConfig
@@ -33,6 +36,9 @@ if TYPE_CHECKING:
 FETCH_TIMEOUT_S = 5.0
 HAND_BACK_S = 3.0
 """Longest time for cancelled handlers to end and to hand their messages back."""
+_REFUSAL = "authorization violation"
+REST_S = 1.0
+"""Time between two looks of a subscriber whose connection is closed."""
 
 Handler = Callable[..., Awaitable[Sequence[Event]]]
 """``async def handler(event, delivery) -> events``: what it returns is stored before the input is acknowledged."""
@@ -41,11 +47,42 @@ DeliveryOf = Annotated[Delivery, Context("delivery")]
 """Annotate a handler's parameter with it to be given the delivery."""
 
 
+class _Fetching:
+    """A pull subscription that rests when its connection is closed.
+
+    FastStream asks again at once, and the client says at once that it is closed: the process would do nothing else.
+    """
+
+    def __init__(self, subscription: JetStreamContext.PullSubscription) -> None:
+        self._subscription = subscription
+
+    async def fetch(self, batch: int = 1, timeout: float | None = FETCH_TIMEOUT_S) -> list[Msg]:  # noqa: ASYNC109
+        """Messages that came; see nats-py.
+
+        Raises:
+            ConnectionClosedError: The connection is closed for good.
+        """
+        try:
+            return await self._subscription.fetch(batch, timeout)
+        except ConnectionClosedError:
+            await asyncio.sleep(REST_S)
+            raise
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._subscription, name)
+
+
 class _Broker(NatsBroker):
     """A broker whose stop ends the consuming alone; FastStream's closes the connection, too.
 
     What a service gives back when it is taken down (leases, its sign of life) still needs the connection.
     """
+
+    async def start(self) -> None:
+        """Begin to consume."""
+        await super().start()
+        for each in self.subscribers:
+            each.subscription = _Fetching(each.subscription)  # type: ignore[attr-defined]
 
     async def stop(
         self,
@@ -91,6 +128,8 @@ class Bus:
         self._client: Client | None = None
         self._pauses = PauseWatch()
         self._watching: asyncio.Task[None] | None = None
+        self._closed = asyncio.Event()
+        self._refused: Exception | None = None
         self.broker: NatsBroker = _Broker(
             address.url,
             security=SASLPlaintext(username=address.user, password=address.password),
@@ -102,6 +141,7 @@ class Bus:
             decoder=decode,
             logger=None,
             error_cb=self._on_error,
+            closed_cb=self._on_closed,
         )
 
     async def connect(self) -> None:
@@ -126,7 +166,22 @@ class Bus:
         try:
             await self._client.drain()
         except (NatsError, OSError, TimeoutError):
-            await self._client.close()
+            with suppress(OSError):
+                await self._client.close()
+
+    async def until_closed(self) -> None:
+        """Wait until the connection is closed for good, as when the server does not take the password any more.
+
+        Raises:
+            Retriable: ``bus_closed``.
+        """
+        await self._closed.wait()
+        raise Retriable(
+            "bus_closed",
+            f"NATS at {self._address.url} has closed the connection for good: "
+            f"{self._refused or (self._client and self._client.last_error) or 'no reason given'}",
+            "Check the CHASQUI_NATS_… password; the process ends, and whoever watches it starts another.",
+        )
 
     @property
     def client(self) -> Client:
@@ -215,5 +270,12 @@ class Bus:
         except (NatsError, OSError, TimeoutError) as error:
             raise unavailable(self._address.url, error) from error
 
+    async def _on_closed(self) -> None:
+        self._closed.set()
+
     async def _on_error(self, error: Exception) -> None:
+        if _REFUSAL in str(error).lower():
+            # The client does not look for the server again then, and does not call itself closed either.
+            self._refused = error
+            self._closed.set()
         logger("bus").warning("connection", service=self.service, site=self.site, error=repr(error))

@@ -1,13 +1,13 @@
 """The life of one instance: connect, compose, consume, until a signal says stop."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
 
-from faststream import ContextRepo, FastStream
-
 from libs.bus.buckets import heartbeat
 from libs.bus.bus import Bus
+from libs.service.background import background
 from libs.service.patience import patiently
 from libs.service.service import Place, Runtime, Service, instance_name
 from libs.service.signals import on_signals, signals_end_it
@@ -29,30 +29,35 @@ async def run(service: Service, place: Place, *, graceful_s: float = 10.0) -> No
         asyncio.CancelledError: A signal came before everything was there.
     """
     tracing.configure(service.name, place.site)
-    bus = make_bus(service, place, graceful_s=graceful_s)
-
-    @asynccontextmanager
-    async def lifespan(_: ContextRepo) -> AsyncIterator[None]:
-        async with AsyncExitStack() as stack:
-            with signals_end_it():
-                await stack.enter_async_context(composed(service, place, bus))
-            on_signals(app.exit)
-            yield
-
-    app = FastStream(bus.broker, lifespan=lifespan, logger=None)
-    await app.run()
+    bus, stop = make_bus(service, place, graceful_s=graceful_s), asyncio.Event()
+    async with AsyncExitStack() as stack:
+        with signals_end_it():
+            await stack.enter_async_context(composed(service, place, bus))
+        on_signals(stop.set)
+        async with consuming(bus):
+            await stop.wait()
 
 
 @asynccontextmanager
 async def running(service: Service, place: Place, *, graceful_s: float = 10.0) -> AsyncIterator[Bus]:
     """Run an instance inside the caller's event loop while the block lasts."""
     bus = make_bus(service, place, graceful_s=graceful_s)
-    async with composed(service, place, bus):
+    async with composed(service, place, bus), consuming(bus):
+        yield bus
+
+
+@asynccontextmanager
+async def consuming(bus: Bus) -> AsyncIterator[None]:
+    """Consume while the block lasts.
+
+    FastStream's own application looks ten times a second whether it was stopped; and one that is stopped while it starts
+    leaves the subscribers behind that are not there yet, which then consume for ever.
+    """
+    try:
         await bus.broker.start()
-        try:
-            yield bus
-        finally:
-            await bus.broker.stop()
+        yield
+    finally:
+        await bus.broker.stop()
 
 
 def make_bus(service: Service, place: Place, *, graceful_s: float = 10.0) -> Bus:
@@ -76,6 +81,7 @@ async def composed(service: Service, place: Place, bus: Bus) -> AsyncIterator[No
     async with AsyncExitStack() as stack:
         stack.push_async_callback(bus.close)
         await patiently(bus.connect, what="NATS")
+        await stack.enter_async_context(background(bus.until_closed()))
         await stack.enter_async_context(service.compose(Runtime(place, bus)))
         await patiently(bus.prepare, what="consumers")
         await stack.enter_async_context(heartbeat(bus.client, place.site, instance_name(service.name), facts))

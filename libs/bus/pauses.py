@@ -12,7 +12,7 @@ from libs.bus.pulse import clock
 
 TICK_S = 0.25
 AFTERMATH_S = 5.0
-"""Time after a pause in which a message that is taken up may have come before it."""
+"""Time after a pause in which a message that is taken up may have come before it; no longer than the pause was."""
 
 
 class PauseWatch:
@@ -48,4 +48,4 @@ class PauseWatch:
         return self._lately(at_least_s, now) or now - self._looked_at - TICK_S >= at_least_s
 
     def _lately(self, at_least_s: float, now: float) -> bool:
-        return now - self._woke_at < AFTERMATH_S and self._length_s >= at_least_s
+        return now - self._woke_at < min(AFTERMATH_S, self._length_s) and self._length_s >= at_least_s

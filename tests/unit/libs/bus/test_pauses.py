@@ -52,3 +52,13 @@ def test_a_longer_pause_counts_after_a_short_one() -> None:
     told.now += 20.0
     told.watch.look()
     assert told.watch.was_paused(4.0)
+
+
+def test_the_aftermath_is_no_longer_than_the_pause() -> None:
+    """Else a hitch would have message after message left, where their deadlines are short."""
+    told = Told()
+    told.now += 1.0 + TICK_S
+    told.watch.look()
+    assert told.watch.was_paused(0.5)
+    told.looks(round(1.0 / TICK_S))
+    assert not told.watch.was_paused(0.5)

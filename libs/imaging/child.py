@@ -6,14 +6,20 @@ import signal
 import sys
 import tempfile
 from asyncio.subprocess import PIPE, Process
-from collections.abc import Mapping
-from contextlib import AsyncExitStack
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Final, Self
 
+import psutil
+
 from libs.imaging.wire import LENGTH, LONGEST_FRAME, framed
 
+AtWork = Callable[[], None]
+"""Hears that a worker makes progress."""
+
+_LOOK_EVERY_S: Final = 0.5
 _TAIL_BYTES: Final = 300
 _SECONDS_TO_END: Final = 5.0
 _KEPT_VARIABLES: Final = ("HOME", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "PATH", "TMPDIR", "TZ")
@@ -80,8 +86,16 @@ class Child:
         except TimeoutError as error:
             raise ChildDiedError(f"the renderer process was not ready within {seconds:g} s") from error
 
-    async def ask(self, body: bytes, seconds: float) -> bytes:
+    async def ask(self, body: bytes, seconds: float, at_work: AtWork) -> bytes:
         """Send a request and await its answer; a worker that does not answer is killed.
+
+        It has so many seconds of a processor, and may be without one for as long: on a machine that is full a polite
+        worker waits more than it works.
+
+        Args:
+            body: The request.
+            seconds: The limit.
+            at_work: Called now and then while it makes progress.
 
         Raises:
             ChildDiedError: It ended before it answered.
@@ -89,13 +103,48 @@ class Child:
         """
         answered = False
         try:
-            async with asyncio.timeout(seconds):
-                answer = await self._exchange(body)
+            async with asyncio.timeout(seconds) as limit:
+                with self._watched(limit, seconds, at_work):
+                    answer = await self._exchange(body)
             answered = True
         finally:
             if not answered:
                 await self.kill()
         return answer
+
+    @contextmanager
+    def _watched(self, limit: asyncio.Timeout, seconds: float, at_work: AtWork) -> Iterator[None]:
+        """Move the limit on while the worker works, and bring it on when it has worked for too long."""
+        loop, begun = asyncio.get_running_loop(), self._worked_s()
+        last, every = begun, min(_LOOK_EVERY_S, seconds / 4)
+        looking: asyncio.TimerHandle
+
+        def look() -> None:
+            nonlocal last, looking
+            if limit.expired():
+                return
+            worked = self._worked_s()
+            if worked - begun >= seconds:
+                limit.reschedule(loop.time())
+            elif worked > last:
+                limit.reschedule(loop.time() + seconds)
+                at_work()
+            last = worked
+            looking = loop.call_later(every, look)
+
+        looking = loop.call_later(every, look)
+        try:
+            yield
+        finally:
+            looking.cancel()
+
+    def _worked_s(self) -> float:
+        """Seconds of a processor that it has had; none if it has ended."""
+        try:
+            times = psutil.Process(self.process.pid).cpu_times()
+        except psutil.Error:
+            return 0.0
+        return times.user + times.system
 
     async def stop(self) -> None:
         """Let an idle worker end by itself; kill it if it does not."""

@@ -65,12 +65,12 @@ def encode(stretched: Stretched, size: Size, settings: RenderSettings, text: Map
 def coloured(stretched: Stretched, settings: RenderSettings) -> Image.Image:
     """The picture with its colours, as large as it is: of one channel if it is all grey."""
     shades = 255 - stretched.shades if settings.invert else stretched.shades
-    if settings.blank_pixels is BlankPixels.TRANSPARENT and stretched.blank.any():
-        image = _mapped(shades, settings.colour_map)
-        image.putalpha(Image.fromarray(np.where(stretched.blank, 0, 255).astype(np.uint8)[::-1]))
-        return image
     image = _mapped(shades, settings.colour_map)
-    if stretched.blank.any():
+    if not stretched.blank.any():
+        return image
+    if settings.blank_pixels is BlankPixels.TRANSPARENT:
+        image.putalpha(Image.fromarray(np.where(stretched.blank, 0, 255).astype(np.uint8)[::-1]))
+    else:
         level = 255 if settings.blank_pixels is BlankPixels.WHITE else 0
         image.paste((level,) * len(image.getbands()), mask=Image.fromarray(stretched.blank[::-1]))
     return image

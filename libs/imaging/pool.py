@@ -12,7 +12,7 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from libs.imaging.child import Child, ChildDiedError
+from libs.imaging.child import AtWork, Child, ChildDiedError
 from libs.imaging.outcomes import OUTCOMES, NoPreview, NoPreviewCode, Rendered, RenderSettings
 from libs.imaging.signature import read_signature, refusal_of
 from libs.imaging.wire import RenderRequest
@@ -23,7 +23,8 @@ class PoolSettings(BaseModel):
 
     Attributes:
         workers: Processes at most.
-        seconds_per_file: A file that takes longer has no preview.
+        seconds_per_file: A file that takes more seconds of a processor has no preview, nor has one over which a worker
+            does nothing at all for as long.
         seconds_to_start: How long a worker may take to load its libraries.
         memory_bytes: Address space of a worker, of which its libraries take about a quarter GiB.
         idle_seconds: A worker without work for so long ends and gives back its memory.
@@ -70,12 +71,15 @@ class RenderPool:
         """The ids of the worker processes that run now."""
         return tuple(pid for slot in self._slots if (pid := slot.pid) is not None)
 
-    async def render(self, path: Path, settings: RenderSettings) -> Rendered | NoPreview:
+    async def render(
+        self, path: Path, settings: RenderSettings, at_work: AtWork = lambda: None
+    ) -> Rendered | NoPreview:
         """Make the pictures of one file; what is no FITS is refused without waking a worker.
 
         Args:
             path: The file.
             settings: How the pictures are made.
+            at_work: Called now and then while a worker makes progress with it.
 
         Returns:
             The pictures, or why there are none. A file that crashes a worker harms no other file.
@@ -90,16 +94,16 @@ class RenderPool:
         self._at_rest.clear()
         try:
             refusal = await asyncio.to_thread(_refused_at_sight, path)
-            return refusal if refusal is not None else await self._rendered(path, settings)
+            return refusal if refusal is not None else await self._rendered(path, settings, at_work)
         finally:
             self._accepted -= 1
             if not self._accepted:
                 self._at_rest.set()
 
-    async def _rendered(self, path: Path, settings: RenderSettings) -> Rendered | NoPreview:
+    async def _rendered(self, path: Path, settings: RenderSettings, at_work: AtWork) -> Rendered | NoPreview:
         slot = await self._free.get()
         try:
-            return await slot.render(path, settings)
+            return await slot.render(path, settings, at_work)
         finally:
             self._free.put_nowait(slot)
 
@@ -126,15 +130,15 @@ class _Slot:
     def pid(self) -> int | None:
         return self._child.process.pid if self._child is not None else None
 
-    async def render(self, path: Path, settings: RenderSettings) -> Rendered | NoPreview:
+    async def render(self, path: Path, settings: RenderSettings, at_work: AtWork) -> Rendered | NoPreview:
         await self._stop_idling()
         request = RenderRequest(path=os.fsencode(path), settings=settings)
         try:
-            outcome = await self._ask(request)
+            outcome = await self._ask(request, at_work)
         except TimeoutError:
             return NoPreview(
                 code=NoPreviewCode.RENDERER_TIMEOUT,
-                reason=f"the renderer took longer than {self._settings.seconds_per_file:g} s",
+                reason=f"the renderer worked on it, or stood still, for {self._settings.seconds_per_file:g} s",
             )
         except ChildDiedError as death:
             return NoPreview(code=NoPreviewCode.RENDERER_CRASHED, reason=str(death))
@@ -148,12 +152,13 @@ class _Slot:
         if child is not None:
             await child.stop()
 
-    async def _ask(self, request: RenderRequest) -> Rendered | NoPreview:
+    async def _ask(self, request: RenderRequest, at_work: AtWork) -> Rendered | NoPreview:
         """Only a worker that has answered keeps its place; `Child.ask` has killed any other."""
         child = await self._living()
         outcome = None
         try:
-            answer = await child.ask(request.model_dump_json().encode(), self._settings.seconds_per_file)
+            body = request.model_dump_json().encode()
+            answer = await child.ask(body, self._settings.seconds_per_file, at_work)
             outcome = OUTCOMES.validate_json(answer)
         except ValidationError as error:
             await child.kill()

@@ -1,6 +1,7 @@
 """The picture files of a site's preview folder. Everything here blocks: it runs in threads."""
 
 import hashlib
+from io import BytesIO
 from pathlib import Path
 from uuid import UUID
 
@@ -52,12 +53,13 @@ def kept(previews: Path, file_id: UUID) -> RenderedAsset | None:
     preview = _newest(previews, [preview_path(file_id, form) for form in PictureFormat])
     if thumbnail is None or preview is None:
         return None
+    data = (previews / preview).read_bytes()
     try:
-        with Image.open(previews / preview) as picture:
+        with Image.open(BytesIO(data)) as picture:
             width, height = picture.size
     except UnidentifiedImageError:
         return None
-    etag = hashlib.sha256((previews / preview).read_bytes()).hexdigest()
+    etag = hashlib.sha256(data).hexdigest()
     return RenderedAsset(
         file_id=file_id, thumbnail=thumbnail, preview=preview, etag=etag, width=width, height=height
     )

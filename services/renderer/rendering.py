@@ -101,7 +101,7 @@ async def _one(
     image: Image, previews: Path, pool: RenderPool, settings: RenderSettings
 ) -> RenderedAsset | ProblemFile:
     file = image.file
-    match await pool.render(image.path, settings):
+    match await pool.render(image.path, settings, beat):
         case Rendered() as rendered:
             return await asyncio.to_thread(keep, previews, file.file_id, rendered)
         case NoPreview(code=NoPreviewCode.UNREADABLE) if not await asyncio.to_thread(image.path.exists):

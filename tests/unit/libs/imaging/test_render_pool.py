@@ -7,6 +7,7 @@ import subprocess
 import sys
 import textwrap
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,7 +16,7 @@ import psutil
 import pytest
 from astropy.io import fits
 
-from libs.imaging.child import Child, child_environment
+from libs.imaging.child import AtWork, Child, child_environment
 from libs.imaging.outcomes import NoPreview, NoPreviewCode, Rendered, RenderSettings
 from libs.imaging.pool import PoolSettings, RenderPool
 
@@ -132,6 +133,39 @@ async def test_a_file_that_takes_too_long(tmp_path: Path, small: Path) -> None:
         assert isinstance(await pool.render(small, SETTINGS), Rendered)
 
 
+async def test_a_worker_that_waits_for_a_processor_has_time(tmp_path: Path, small: Path) -> None:
+    """It is given a processor for a moment now and then, as on a machine that is full."""
+    signs = 0
+
+    def at_work() -> None:
+        nonlocal signs
+        signs += 1
+
+    async with RenderPool(PoolSettings(seconds_per_file=2.0)) as pool:
+        await pool.render(small, SETTINGS)
+        (pid,) = pool.processes
+        large = sparse(tmp_path / "large.fits", 6000)
+        outcome = asyncio.create_task(pool.render(large, SETTINGS, at_work))
+        begun = time.monotonic()
+        while time.monotonic() - begun < 5.0:
+            os.kill(pid, signal.SIGSTOP)
+            await asyncio.sleep(0.5)
+            os.kill(pid, signal.SIGCONT)
+            await asyncio.sleep(0.02)
+        assert isinstance(await outcome, Rendered)
+    assert signs > 3
+
+
+async def test_a_worker_that_stands_still_is_given_up(tmp_path: Path, small: Path) -> None:
+    async with RenderPool(PoolSettings(seconds_per_file=1.0)) as pool:
+        await pool.render(small, SETTINGS)
+        (pid,) = pool.processes
+        outcome = asyncio.create_task(pool.render(sparse(tmp_path / "large.fits", 6000), SETTINGS))
+        await asyncio.sleep(0.05)
+        os.kill(pid, signal.SIGSTOP)
+        assert code_of(await outcome) is NoPreviewCode.RENDERER_TIMEOUT
+
+
 async def test_a_worker_that_is_never_ready(small: Path) -> None:
     async with RenderPool(PoolSettings(seconds_to_start=0.001)) as pool:
         outcome = await pool.render(small, SETTINGS)
@@ -219,7 +253,8 @@ async def test_close_waits_for_a_file_that_is_only_being_looked_at(
 
 
 async def test_an_answer_that_is_none_of_ours(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    async def confused(_: Child, body: bytes, seconds: float) -> bytes:
+    async def confused(_: Child, body: bytes, seconds: float, at_work: AtWork) -> bytes:
+        at_work()
         return body[: round(seconds)]
 
     async with RenderPool(PoolSettings(seconds_per_file=5)) as pool:

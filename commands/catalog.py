@@ -14,6 +14,7 @@ from rich.text import Text
 
 from commands.config import render_finding
 from commands.reaching import reached
+from commands.wording import many
 from contracts.subjects import events_stream
 from libs.bus.extent import last_sequence
 from libs.bus.publishing import EventPublisher
@@ -115,7 +116,7 @@ async def _settle(sight: Sight, wanted: Wanted, confirm: Confirm, known: Registe
         console.print(render(changes, same))
     if not changes or wanted.doing is Doing.NOT_AT_ALL:
         return 0
-    if wanted.doing is Doing.ASKED and not confirm(f"Register {_many(len(changes), 'change')}?"):
+    if wanted.doing is Doing.ASKED and not confirm(f"Register {many(len(changes), 'change')}?"):
         console.print(Text("nothing was registered"))
         return 1
     site = sight.place.site
@@ -127,7 +128,7 @@ async def _settle(sight: Sight, wanted: Wanted, confirm: Confirm, known: Registe
     if told.as_json:
         _print(console, _as_json(site, told.found, told.findings, changes, applied=True))
     else:
-        console.print(Text(f"{_many(len(changes), 'change')} registered at {site}", style="green"))
+        console.print(Text(f"{many(len(changes), 'change')} registered at {site}", style="green"))
     return 0
 
 
@@ -148,7 +149,7 @@ def examine(file: Path, known: Registered) -> tuple[Contents, tuple[Finding, ...
 def render(changes: Sequence[EntryChange], same: int) -> Text:
     """The differences, for a person: + is new, ~ is changed, - is retired."""
     if not changes:
-        return Text(f"nothing changes: {_many(same, 'entry')} registered just so")
+        return Text(f"nothing changes: {many(same, 'entry', 'entries')} registered just so")
     text = Text()
     for change in changes:
         sign, style = _sign(change)
@@ -177,7 +178,7 @@ def _show(console: Console, file: Path, text: str, findings: Sequence[Finding]) 
         render_finding(one, text.splitlines(), console)
     errors = sum(one.severity is Severity.ERROR for one in findings)
     if errors:
-        console.print(Text(f"{file} cannot be used: {_many(errors, 'error')}", style="bold red"))
+        console.print(Text(f"{file} cannot be used: {many(errors, 'error')}", style="bold red"))
 
 
 def _as_json(
@@ -227,11 +228,6 @@ def not_interactive(_question: str) -> bool:
         "there is nobody to ask whether this is to be registered",
         "Say --yes, or --dry-run to see it only.",
     )
-
-
-def _many(count: int, noun: str) -> str:
-    plural = "entries" if noun == "entry" else f"{noun}s"
-    return f"{count} {noun if count == 1 else plural}"
 
 
 def _print(console: Console, text: str) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
+from commands.wording import many
 from libs.sites.checking import check_running
 from libs.sites.findings import Finding, Severity, error
 from libs.sites.loading import Report, examine
@@ -80,7 +81,7 @@ def render_finding(found: Finding, lines: list[str], console: Console) -> None:
 
 
 def _summary(report: Report) -> Text:
-    counts = f"{_many(len(report.errors), 'error')}, {_many(len(report.warnings), 'warning')}"
+    counts = f"{many(len(report.errors), 'error')}, {many(len(report.warnings), 'warning')}"
     if report.deployment is None or report.errors:
         return Text(f"{report.file} cannot be used: {counts}", style="bold red")
     return Text(f"{report.file} can be used: {_contents(report.deployment)}; {counts}", style="bold green")
@@ -89,13 +90,9 @@ def _summary(report: Report) -> Text:
 def _contents(deployment: Deployment) -> str:
     return ", ".join(
         (
-            _many(len(deployment.sites), "site"),
-            _many(len(list(deployment.locations())), "location"),
-            _many(len(deployment.instruments), "instrument"),
-            _many(len(deployment.routes), "route"),
+            many(len(deployment.sites), "site"),
+            many(len(list(deployment.locations())), "location"),
+            many(len(deployment.instruments), "instrument"),
+            many(len(deployment.routes), "route"),
         )
     )
-
-
-def _many(count: int, noun: str) -> str:
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

@@ -43,6 +43,11 @@ def bar(part: float, style: str) -> Text:
     return Text.assemble(("█" * full, style), ("░" * (BAR_WIDTH - full), "dim"))
 
 
+def many(count: int, noun: str, plural: str = "") -> str:
+    """A number with its noun: 1 site, 2 sites, 3 entries."""
+    return f"{count} {noun if count == 1 else plural or f'{noun}s'}"
+
+
 def counts(by_state: dict[str, int]) -> str:
     """Numbers by state in one line."""
     return ", ".join(f"{n} {state.replace('_', ' ')}" for state, n in by_state.items()) or "none"

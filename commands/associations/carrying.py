@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.text import Text
 
 from commands.associations.changing import Manner, begun, tell
-from commands.associations.desk import Desk, after, opened, owner_of, planning_place, read_name
+from commands.associations.desk import Desk, after, opened, owning, planning_place, read_name
 from contracts.association_ids import file_name
 from contracts.association_states import AssociationState
 from contracts.associations import AssociationEvent
@@ -59,7 +59,7 @@ async def export(
         Retriable: The site's servers are away.
     """
     wanted = read_name(name)
-    async with opened(await owner_of(workdir, wanted, site)) as desk:
+    async with owning(workdir, wanted, site) as desk:
         content = _WRITERS[format_](await desk.known(wanted))
     if to == STANDARD_OUTPUT:
         sys.stdout.buffer.write(content)

@@ -9,7 +9,7 @@ from pydantic import TypeAdapter, ValidationError
 from rich.console import Console
 from rich.text import Text
 
-from commands.associations.desk import Desk, after, me, opened, owner_of, planning_place, read_name, unknown
+from commands.associations.desk import Desk, after, me, opened, owning, planning_place, read_name, unknown
 from commands.associations.showing import render
 from contracts.association_ids import ExposureName, ProductId
 from contracts.association_states import AssociationOrigin, CollectionReason
@@ -21,7 +21,6 @@ from libs.associations.planning import PRODUCT, Plan
 from libs.associations.planning import plan as begin
 from libs.associations.saying import World
 from libs.errors import UserError
-from libs.service.service import Place
 from libs.sites.workdir import Workdir
 
 EXPOSURE = "EXP"
@@ -126,7 +125,9 @@ async def collect(workdir: Workdir, name: str, manner: Manner, console: Console 
             )
         return event
 
-    return await _decided(workdir, name, decide, manner, console)
+    wanted = read_name(name)
+    async with owning(workdir, wanted, manner.site) as desk:
+        return await _decided(desk, wanted, decide, manner, console)
 
 
 async def reopen(
@@ -148,11 +149,12 @@ async def reopen(
     """
     if not reason.strip():
         raise UserError("reason_missing", "it is reopened for no reason", "Say why: --reason.")
-    place = await owner_of(workdir, read_name(name), manner.site)
-    deadline = after(within, place.settings.associations.deadline)
-    return await _decided(
-        workdir, name, lambda known: deciding.reopen(known, me(reason), deadline), manner, console, place
-    )
+    wanted = read_name(name)
+    async with owning(workdir, wanted, manner.site) as desk:
+        deadline = after(within, desk.deadline)
+        return await _decided(
+            desk, wanted, lambda known: deciding.reopen(known, me(reason), deadline), manner, console
+        )
 
 
 async def made(
@@ -169,13 +171,12 @@ async def made(
     """
     from commands.explain import read_id
 
-    dataset, wanted = read_id(file), product_of(product).product_id
-    place = await owner_of(workdir, read_name(name), manner.site)
-    async with opened(place) as desk:
+    dataset, one, wanted = read_id(file), product_of(product).product_id, read_name(name)
+    async with owning(workdir, wanted, manner.site) as desk:
         await _require_dataset(desk, dataset)
-    return await _decided(
-        workdir, name, lambda known: deciding.make(known, wanted, dataset, me("made")), manner, console, place
-    )
+        return await _decided(
+            desk, wanted, lambda known: deciding.make(known, one, dataset, me("made")), manner, console
+        )
 
 
 async def _require_dataset(desk: Desk, dataset: UUID) -> None:
@@ -188,23 +189,13 @@ async def _require_dataset(desk: Desk, dataset: UUID) -> None:
         )
 
 
-async def _decided(
-    workdir: Workdir,
-    name: str,
-    decide: Decision,
-    manner: Manner,
-    console: Console | None,
-    place: Place | None = None,
-) -> int:
-    wanted = read_name(name)
-
+async def _decided(desk: Desk, name: str, decide: Decision, manner: Manner, console: Console | None) -> int:
     def of_world(world: World) -> AssociationEvent | None:
         if world.known is None:
-            raise unknown(wanted)
+            raise unknown(name)
         return decide(world.known)
 
-    async with opened(place or await owner_of(workdir, wanted, manner.site)) as desk:
-        await _done(desk, wanted, of_world, manner, console)
+    await _done(desk, name, of_world, manner, console)
     return 0
 
 
@@ -216,12 +207,9 @@ async def _done(
     console: Console | None,
 ) -> None:
     """Decide, or show what would be decided."""
-    before = (await desk.associations.look(name)).known
-    if manner.dry_run:
-        event = decide(await desk.associations.look(name))
-    else:
-        event = await desk.associations.say(name, decide)
-    tell(before, event, manner, console or Console())
+    world = await desk.associations.look(name)
+    event = decide(world) if manner.dry_run else await desk.associations.say(name, decide)
+    tell(world.known, event, manner, console or Console())
 
 
 def tell(

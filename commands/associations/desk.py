@@ -88,6 +88,18 @@ async def owner_of(workdir: Workdir, name: str, site: str | None) -> Place:
     raise unknown(name)
 
 
+@asynccontextmanager
+async def owning(workdir: Workdir, name: str, site: str | None) -> AsyncIterator[Desk]:
+    """The desk of the site that an association belongs to, while the block lasts.
+
+    Raises:
+        UserError: As `owner_of`.
+        Retriable: As `opened`.
+    """
+    async with opened(await owner_of(workdir, name, site)) as desk:
+        yield desk
+
+
 def planning_place(workdir: Workdir, site: str | None) -> Place:
     """The running site at which associations are planned: one with instruments, whose associator collects them.
 

@@ -63,8 +63,8 @@ async def run(
         found = generate(await pool(desk, program), chosen, await existing(desk))
         deadline = after(within, desk.deadline)
         if not manner.dry_run:
-            for wanted in found.plans:
-                await _begin(desk, wanted, deadline)
+            begun = [wanted for wanted in found.plans if await _begins(desk, wanted, deadline)]
+            found = replace(found, plans=tuple(begun))
     tell(found, manner, console or Console())
     return 0
 
@@ -94,13 +94,20 @@ async def existing(desk: Desk) -> list[Existing]:
     ]
 
 
-async def _begin(desk: Desk, wanted: Plan, deadline: datetime) -> None:
+async def _begins(desk: Desk, wanted: Plan, deadline: datetime) -> bool:
+    """Whether it was begun; not if somebody else took its number meanwhile: the next run finds another.
+
+    Raises:
+        UserError: What the plan is refused for.
+        Retriable: The site's servers are away.
+    """
+
     def decide(world: World) -> AssociationEvent | None:
         if world.known is not None:
-            return None  # somebody else took the number meanwhile: the next run finds another
+            return None
         return begin(replace(wanted, deadline=deadline), me(f"rule {wanted.rule}"))
 
-    await desk.associations.say(wanted.association_id, decide)
+    return await desk.associations.say(wanted.association_id, decide) is not None
 
 
 def tell(found: Generated, manner: Manner, console: Console) -> None:

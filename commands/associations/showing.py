@@ -10,7 +10,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from commands.associations.desk import opened, owner_of, read_name
+from commands.associations.desk import opened, owning, read_name
 from commands.reaching import places_of
 from commands.wording import instant
 from contracts.association_ids import product_name
@@ -114,7 +114,7 @@ async def show(
         Retriable: The site's servers are away.
     """
     console, wanted = console or Console(), read_name(name)
-    async with opened(await owner_of(workdir, wanted, site)) as desk:
+    async with owning(workdir, wanted, site) as desk:
         known = await desk.known(wanted)
     if as_json:
         print(json.dumps(json.loads(to_json(known))))

@@ -46,10 +46,12 @@ def _breaks(old: Any, new: Any, where: str) -> Iterator[str]:  # noqa: ANN401 - 
             shared = set(old.get(key, {})) & set(new.get(key, {}))
             for name in sorted(shared):
                 yield from _breaks(old[key][name], new[key][name], f"{path}.{name}")
-        elif old.get(key) != new.get(key):
-            yield from _differences(
-                {key: old[key]} if key in old else {}, {key: new[key]} if key in new else {}, where
-            )
+        else:
+            yield from _differences(_only(old, key), _only(new, key), where)
+
+
+def _only(schema: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    return {key: schema[key]} if key in schema else {}
 
 
 def _fields(old: Mapping[str, Any], new: Mapping[str, Any], where: str) -> Iterator[str]:

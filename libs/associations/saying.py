@@ -14,7 +14,7 @@ from contracts.subjects import events_stream
 from libs.associations import knowing
 from libs.associations.association import Association, after
 from libs.associations.deciding import Arrival
-from libs.bus.guard import EntityGuard, until_undisputed
+from libs.bus.guard import Covers, Guard, until_undisputed
 from libs.bus.publishing import EventPublisher
 from libs.errors import UserError
 from libs.opsdb.reader import OpsDbReader
@@ -49,7 +49,7 @@ class Associations:
 
     def __init__(self, opsdb: OpsDbReader, client: Client, publisher: EventPublisher, site: str) -> None:
         self._opsdb = opsdb
-        self._guard = EntityGuard(client, publisher, site=site, event=AssociationPlanned)
+        self._guard = Guard(client, publisher, site=site, event=AssociationPlanned, covers=Covers.ENTITY)
         self._stream = events_stream(site)
         self._site = site
 

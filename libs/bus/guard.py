@@ -7,6 +7,7 @@ How a decision is guarded, in this order, for a fact that must not be decided tw
 """
 
 from collections.abc import Awaitable, Callable
+from enum import Enum
 from typing import TypeVar
 
 from nats.aio.client import Client
@@ -25,21 +26,40 @@ API_TIMEOUT_S = 10.0
 T = TypeVar("T")
 
 
+class Covers(Enum):
+    """What a guard holds together."""
+
+    FACT = "fact"
+    """Events of one kind: others say nothing that the decision depends on."""
+    ENTITY = "entity"
+    """Everything that is said of such things: the decision depends on all of it."""
+
+
 class Guard:
-    """All events of one kind at one site, as something that only one may add to at a time.
+    """All events of one kind (or entity) at one site, as something that only one may add to at a time.
 
     Args:
         client: A connected NATS client.
-        publisher: Of the service that decides.
-        site: Its site.
-        event: The kind.
+        publisher: Of whoever decides.
+        site: The site.
+        event: The kind; any of the entity's.
+        covers: Whether the kind alone, or all that is said of its entity.
     """
 
-    def __init__(self, client: Client, publisher: EventPublisher, *, site: str, event: type[Event]) -> None:
+    def __init__(
+        self,
+        client: Client,
+        publisher: EventPublisher,
+        *,
+        site: str,
+        event: type[Event],
+        covers: Covers = Covers.FACT,
+    ) -> None:
         self._client = client
         self._publisher = publisher
         self._stream = events_stream(site)
-        self.subjects = f"chasqui.{site}.{event.entity}.{event.fact}.>"
+        kind = f"{event.entity}.{event.fact}" if covers is Covers.FACT else event.entity
+        self.subjects = f"chasqui.{site}.{kind}.>"
 
     async def last_sequence(self) -> int:
         """The stream sequence of the newest event of the kind; 0 if there is none.
@@ -70,21 +90,6 @@ class Guard:
         return await self._publisher.publish_guarded(
             event, guarded=self.subjects, last_sequence=after, causation_id=causation_id
         )
-
-
-class EntityGuard(Guard):
-    """As `Guard`, for all facts of an entity: what is said of a thing depends on everything said of it before.
-
-    Args:
-        client: A connected NATS client.
-        publisher: Of whoever decides.
-        site: The site.
-        event: Any event of the entity.
-    """
-
-    def __init__(self, client: Client, publisher: EventPublisher, *, site: str, event: type[Event]) -> None:
-        super().__init__(client, publisher, site=site, event=event)
-        self.subjects = f"chasqui.{site}.{event.entity}.>"
 
 
 async def until_undisputed(decide: Callable[[], Awaitable[T]], attempts: int = DECISIONS) -> T:

@@ -5,8 +5,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from sqlalchemy import Enum
+
 from contracts.catalog.entry import Entry
 from libs.opsdb.catalog import SHAPES, Shape
+from libs.opsdb.models import METADATA
 from libs.opsdb.reader import OpsDbReader
 
 Name = tuple[str, tuple[str, ...]]
@@ -57,8 +60,8 @@ async def registered(opsdb: OpsDbReader) -> Registered:
 
 
 def _query(shape: Shape) -> str:
-    columns = [f"t.{name}::text" if name in _ENUMS else f"t.{name}" for name in (*shape.key, *shape.columns)]
-    columns += [f"s.{name}::text" if name in _ENUMS else f"s.{name}" for name in shape.subtype_columns]
+    columns = [_column("t", shape.table, name) for name in (*shape.key, *shape.columns)]
+    columns += [_column("s", shape.subtype, name) for name in shape.subtype_columns if shape.subtype]
     told = f"{'s.told' if shape.subtype else f't.{shape.told}'}_at AS told_at"
     joined = f" JOIN {shape.subtype} s USING (name)" if shape.subtype else ""
     fixed = [f" t.{column} = '{value}'" for column, value in (shape.fixed or {}).items()]
@@ -67,7 +70,10 @@ def _query(shape: Shape) -> str:
     return f'SELECT {", ".join(columns)}, {told} FROM "{shape.table}" t{joined}{where} ORDER BY {keys}'  # noqa: S608 - names of our own models
 
 
-_ENUMS = {"frequency_unit", "sideband", "scan_pattern"}
+def _column(alias: str, table: str, name: str) -> str:
+    """An enum's labels are read as text: its type is another one after each rebuild."""
+    is_enum = isinstance(METADATA.tables[table].columns[name].type, Enum)
+    return f"{alias}.{name}::text" if is_enum else f"{alias}.{name}"
 
 
 async def _without_subtype(opsdb: OpsDbReader) -> set[Name]:

@@ -108,14 +108,20 @@ async def examine_object(
     if again is None:
         return None
     if again.problems != damage.problems:
-        raise _misread(key, damage)
+        raise misread(key, damage.problem.reason)
     return summed(told(again.problems, REMEDY))
 
 
-def _misread(key: str, damage: BagDamaged) -> Retriable:
+def misread(what: str, found: str) -> Retriable:
+    """The error for an object that was read twice, with other bytes each time: that says nothing of the object.
+
+    Args:
+        what: The object.
+        found: What was wrong with what was read.
+    """
     return Retriable(
         "archive_misread",
-        f"{key} was read twice, with other bytes each time: {damage.problem.reason}",
+        f"{what} was read twice, with other bytes each time: {found}",
         "It is read again by itself. Have the network and the memory of this machine and the archive's examined.",
     )
 

@@ -9,7 +9,8 @@ from uuid import UUID
 from contracts.base import derived_id
 from contracts.packages import ArchiveProof, PackageArchived, PackageRecord
 from libs.bus import fencing
-from libs.errors import Permanent, Retriable
+from libs.copies.archived import misread
+from libs.errors import Permanent
 from libs.sites.models import S3Location
 from libs.storage.base import ByteProgress
 from libs.storage.paths import resolve_inside
@@ -129,11 +130,7 @@ async def _prove(target: Archive, package: PackageRecord, uploaded: Uploaded) ->
         return first
     second = await _look_at(target, package, uploaded)
     if second.verdict is Verdict.CHECKSUM_DIFFERS and second.found != first.found:
-        raise Retriable(
-            "archive_misread",
-            f"{target.location}: {uploaded.key} was read twice, with other bytes each time: {first.found}; {second.found}",
-            "It is tried again by itself. Have the network and the memory of this machine and the archive's examined.",
-        )
+        raise misread(f"{target.location}: {uploaded.key}", f"{first.found}; {second.found}")
     return second
 
 

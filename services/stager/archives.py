@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from libs.copies.archived import misread
 from libs.errors import ChasquiError, Permanent, Retriable
 from libs.packaging import BagDamaged
 from libs.sites.models import Deployment
@@ -66,14 +67,7 @@ def on_second_thoughts(first: Fault, second: Fault) -> Fault:
         return second
     if found.problems == again.problems:
         return second
-    return Fault(
-        first.copy,
-        Retriable(
-            "archive_misread",
-            f"{first.copy.location}: {first.copy.key} was read twice, with other bytes each time: {found.problem.reason}",
-            "It is tried again by itself. Have the network and the memory of this machine and the archive's examined.",
-        ),
-    )
+    return Fault(first.copy, misread(f"{first.copy.location}: {first.copy.key}", found.problem.reason))
 
 
 def verdict(name: str, faults: Sequence[Fault]) -> ChasquiError:

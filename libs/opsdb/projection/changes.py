@@ -1,6 +1,6 @@
 """What the fold says is to be done to the tables."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 from uuid import UUID
 
@@ -47,6 +47,12 @@ def problem_columns(problem: Problem | None, prefix: str = "problem") -> dict[st
         f"{prefix}_reason": problem.reason if problem else None,
         f"{prefix}_remedy": problem.remedy if problem else None,
     }
+
+
+def text_array(values: Iterable[str]) -> str:
+    """A column of texts as PostgreSQL reads arrays (its manual, 8.15.2): quotes and backslashes are escaped."""
+    quoted = (value.replace("\\", "\\\\").replace('"', '\\"') for value in values)
+    return "{" + ",".join(f'"{value}"' for value in quoted) + "}"
 
 
 def one(table: Table, key: Key, values: Values) -> Upsert:

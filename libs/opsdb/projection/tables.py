@@ -11,6 +11,7 @@ from sqlalchemy import Enum
 from sqlalchemy.dialects import postgresql
 
 from contracts.states import PackageState, WorkState
+from libs.opsdb.catalog import SHAPES
 from libs.opsdb.connecting import quoted
 from libs.opsdb.models import METADATA
 from libs.opsdb.projection.policies import Guarded, Policies, Policy, Versioned
@@ -67,28 +68,6 @@ WORK_ORDER = tuple(
 
 PROBLEM = ("problem_code", "problem_reason", "problem_remedy")
 REFUSAL = ("refusal_code", "refusal_reason", "refusal_remedy")
-ASSOCIATION = (
-    "site",
-    "revision",
-    "state",
-    "origin",
-    "rule",
-    "expected",
-    "deadline",
-    *("opened_at", "opened_by", "open_reason"),
-    *("collected_at", "collected_by", "collection_reason", "missing"),
-    *PROBLEM,
-)
-MEMBER = (
-    "member_type",
-    "member_status",
-    "product_status",
-    "revision",
-    "executed_obs_unit_id",
-    "arrived_at",
-    "raw_data_file_id",
-    "made_at",
-)
 
 
 def _by_latest(told: str, *columns: str) -> Policies:
@@ -99,42 +78,27 @@ def _newest(told: str, *columns: str) -> Versioned:
     return Versioned((f"{told}_at", f"{told}_by"), columns)
 
 
-def _whole(name: str) -> Policies:
-    """Of a row that is told in full: every column beside its key."""
+def _whole(name: str, *version: str) -> Policies:
+    """Of a row that is told in full: every column beside its key is of the version.
+
+    Args:
+        name: Of the table.
+        version: The columns that make the version; those of the mixin that the model has, if left out.
+    """
     model = METADATA.tables[name]
     told = "told" if "told_at" in model.columns else "applied"
-    key = {column.name for column in model.primary_key}
-    version = {f"{told}_at", f"{told}_by"}
-    return _by_latest(told, *(c.name for c in model.columns if c.name not in key | version))
+    first, last = version or (f"{told}_at", f"{told}_by")
+    others = (c.name for c in model.columns if not c.primary_key and c.name not in {first, last})
+    return Policies(versioned=(Versioned((first, last), tuple(others)),))
 
 
-CATALOG = (
-    "observatory",
-    "telescope",
-    "instrument_module",
-    "line",
-    "instrument_module_configuration",
-    "chai_module_configuration",
-    "prime_cam_module_configuration",
-    "observing_program",
-    "sub_observing_program",
-    "source",
-    "fixed_source",
-    "solar_system_object",
-    "constant_elevation_source",
-    "obs_mode",
-    "observation_configuration",
-    "chai_observation_configuration",
-    "prime_cam_observation_configuration",
-    "chai_inpar_parameter",
-    "chai_tiling",
-    "obs_unit",
-    "pre_scheduled_slot",
-    "data_archive",
-    "user",
-    "role",
-    "role_permission",
-    "user_role",
+CATALOG = tuple(
+    dict.fromkeys(
+        table
+        for shape in SHAPES
+        for table in (shape.table, shape.subtype)
+        if table not in {None, "instrument"}
+    )
 )
 """Tables that the catalog alone tells, each after those that it refers to."""
 
@@ -172,16 +136,9 @@ _POLICIES: dict[str, Policies] = {
     "data_transfer": Policies({"state": Policy.ABSORB}, order=WORK_ORDER),
     "staging_job": Policies({"state": Policy.ABSORB}, order=WORK_ORDER),
     "deletion_hold": _by_latest("released", "release_reason"),
-    "asn_exposure": Policies(
-        versioned=(
-            Versioned(
-                ("named_at", "told_by"),
-                ("exposure_name", "program_id", "obset_id", "member_num", "member_type", "claims"),
-            ),
-        )
-    ),
-    "asn_association": Policies(versioned=(Versioned(("turn", "told_by"), ASSOCIATION),)),
-    "asn_members": Policies(versioned=(Versioned(("turn", "told_by"), MEMBER),)),
+    "asn_exposure": _whole("asn_exposure", "named_at", "told_by"),
+    "asn_association": _whole("asn_association", "turn", "told_by"),
+    "asn_members": _whole("asn_members", "turn", "told_by"),
     "site": _by_latest("applied", "description"),
     "data_location": _by_latest("applied", "site", "location_type", "storage_type", "priority", "active"),
     "disk_data_location": _by_latest("told", "path"),

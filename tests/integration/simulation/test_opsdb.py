@@ -149,7 +149,7 @@ def _simulated(tables: Tables, name: str) -> Iterable[Mapping[str, Any]]:
             ]
         case "data_transfer_route":  # a list is sent as PostgreSQL's text of it
             rows = tables[name].values()
-            return [{**row, "via": [via for via in str(row["via"])[1:-1].split(",") if via]} for row in rows]
+            return [{**row, "via": json.loads(f"[{str(row['via'])[1:-1]}]")} for row in rows]
         case _:
             return list(tables[name].values())
 

@@ -7,7 +7,7 @@ from contracts.deployment import DeploymentApplied, LocationFact
 from contracts.envelope import Envelope
 from contracts.states import StorageType
 from libs.opsdb.projection import tables
-from libs.opsdb.projection.changes import Change, Upsert, one
+from libs.opsdb.projection.changes import Change, Upsert, one, text_array
 from libs.opsdb.projection.folds.journals import said
 
 
@@ -34,7 +34,7 @@ def deployment_applied(told: Envelope, event: DeploymentApplied) -> list[Change]
             "route_type": r.type,
             "origin": r.origin,
             "destination": r.destination,
-            "via": "{" + ",".join(r.via) + "}",
+            "via": text_array(r.via),
         }
         changes.append(one(tables.DATA_TRANSFER_ROUTE, (r.name,), {**columns, **version}))
     changes.append(

@@ -2,7 +2,7 @@
 
 from contracts.envelope import Envelope
 from contracts.tokens import TokenIssued, TokenRevoked, TokenUsed
-from libs.opsdb.projection.changes import Change, one
+from libs.opsdb.projection.changes import Change, one, text_array
 from libs.opsdb.projection.folds.journals import said
 from libs.opsdb.projection.tables import API_TOKEN, API_TOKEN_USE, USER
 
@@ -13,7 +13,7 @@ def token_issued(told: Envelope, event: TokenIssued) -> list[Change]:
         "user_name": event.user_name,
         "name": event.name,
         "sha256": event.sha256,
-        "scopes": "{" + ",".join(f'"{scope}"' for scope in event.scopes) + "}",
+        "scopes": text_array(event.scopes),
         "issued_at": event.issued_at,
         "issued_by": event.issued_by,
         "expires_at": event.expires_at,

@@ -8,7 +8,7 @@ from contracts.copies import copy_id
 from contracts.registry import EVENTS
 from contracts.states import CopyKind, FileState, PackageState, WorkState
 from libs.opsdb.projection import tables
-from libs.opsdb.projection.changes import Change, Release, Upsert, Values
+from libs.opsdb.projection.changes import Change, Release, Upsert, Values, text_array
 from libs.opsdb.projection.folding import FOLDS, fold
 from tests.support.histories import mishaps, road
 from tests.support.histories.logs import BEGIN, eventful, log
@@ -160,3 +160,8 @@ def test_a_package_is_in_the_bundle_of_the_site_that_sealed_it_whatever_relays_s
     assert rows_of(here, tables.RAW_DATA_PACKAGE) == [{"data_transfer_package_id": OBSERVATION.bundle_id}]
     assert rows_of(there, tables.RAW_DATA_PACKAGE) == []
     assert len(rows_of(there, tables.BUNDLED_PACKAGE)) == 1
+
+
+def test_texts_of_an_array_are_quoted() -> None:
+    assert text_array(()) == "{}"
+    assert text_array(("miami", 'a "b"', r"c\d", "e,f", "")) == r'{"miami","a \"b\"","c\\d","e,f",""}'

@@ -28,14 +28,14 @@ lint: $(VENV)/.dev ## Style, types and layers
 	$(BIN)/lint-imports
 
 unit: $(VENV)/.dev ## Tests that need no server
-	$(BIN)/pytest tests/unit -n logical $(ARGS)
+	$(BIN)/pytest tests/unit -n 3 $(ARGS)
 
 integration: $(VENV)/.dev ## Tests of each part with real servers
 	$(BIN)/pytest tests/integration -n 5 $(ARGS)
 
-# Side by side: the long chains of the deployments wait while the many short tests work.
+# Side by side, the long chains of the deployments first: they wait while the many short tests work.
 servers: $(VENV)/.dev ## All tests with real servers: integration, e2e and faults-short
-	$(BIN)/pytest tests/integration tests/e2e tests/faults -n 6 --dist loadgroup $(ARGS)
+	$(BIN)/pytest tests/e2e tests/faults tests/integration -n 4 --dist loadgroup $(ARGS)
 
 e2e: $(VENV)/.dev ## The whole road in processes of its own
 	$(BIN)/pytest tests/e2e -n 2 --dist loadgroup $(ARGS)

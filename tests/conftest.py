@@ -1,5 +1,6 @@
 """Servers once a run, a road of its own for each test."""
 
+import gc
 from collections.abc import AsyncIterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -31,6 +32,12 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     wanted = any(SERVERLESS.isdisjoint(Path(each.split("::")[0]).parts) for each in config.args)
     if controls and wanted and not config.option.collectonly:
         _RUN.enter_context(run_servers.started())
+
+
+def pytest_collection_finish() -> None:
+    """Let the garbage collector pass over what was imported and collected, and stays."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

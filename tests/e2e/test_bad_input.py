@@ -18,7 +18,7 @@ from commands.demo.tracking import Station
 from contracts.observations import DeclaredFile, StartObservation
 from tests.support.machine import INSTRUMENT, ROOT, Machine, chasqui, up
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(480), pytest.mark.xdist_group("e2e")]
 
 START = "2026-03-01T04:05:06Z"
 

@@ -19,7 +19,7 @@ from tests.support.machine import INSTRUMENT
 from tests.support.standing import Standing
 from tests.support.standing import standing as stands
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240), pytest.mark.xdist_group("commands")]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(480), pytest.mark.xdist_group("e2e")]
 UNKNOWN = "00000000-0000-0000-0000-000000000000"
 
 
@@ -141,6 +141,7 @@ async def sealed_packages(standing: Standing, site: str) -> Counter[str]:
         await client.close()
 
 
+@pytest.mark.long
 def test_a_second_packager_shares_the_work(standing: Standing, tmp_path: Path) -> None:
     with standing.joined("packager", "chile", tmp_path / "log"):
         paths = [standing.write(f"shared/{number}.raw", b"%d" % number * 1000) for number in range(8)]

@@ -13,7 +13,7 @@ import pytest
 from libs.simulator.filler import write_filler
 from tests.support.machine import ROOT, chasqui, ended, processes_in, wait_until_gone
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(480), pytest.mark.xdist_group("e2e")]
 EXAMPLES = ROOT / "examples" / "data"
 
 

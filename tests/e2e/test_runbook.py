@@ -25,7 +25,7 @@ from tests.support.runbook import Written, pages, written
 from tests.support.standing import Standing
 from tests.support.standing import standing as stands
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(480), pytest.mark.xdist_group("e2e")]
 
 AT_THE_END = "site-lost"
 """The page whose commands stop what all others need."""
@@ -152,7 +152,6 @@ ENDS = {("release", "JOB"): "JOB", ("drop", "LETTER"): "LETTER", ("release", "HO
 """Commands after which what they name is gone."""
 
 
-@pytest.mark.xdist_group("runbook")
 @pytest.mark.parametrize("command", COMMANDS, ids=str)
 def test_the_command_does_what_the_page_says(scene: Scene, command: Written, tmp_path: Path) -> None:
     words = scene.words(command)

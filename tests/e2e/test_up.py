@@ -9,7 +9,7 @@ import pytest
 
 from tests.support.machine import Machine, up
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(480), pytest.mark.xdist_group("e2e")]
 
 
 async def observed(machine: Machine, name: str) -> str:

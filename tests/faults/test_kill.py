@@ -17,7 +17,7 @@ pytestmark = [
 async def test_each_service_is_killed_in_turn(play: Play, *, long: bool) -> None:
     async with play("kill -9 of each service in turn") as scene:
         async with loaded(scene):
-            await kill_in_turn(scene, 200 if long else 18)
+            await kill_in_turn(scene, 200 if long else 10)
         await check(scene)
 
 

@@ -1,4 +1,6 @@
-"""Full disks: work waits there without loss, goes on elsewhere, and catches up when there is room."""
+"""Full disks, in the short form two of them: work waits there without loss, goes on elsewhere, and catches up when there is room."""
+
+import random
 
 import pytest
 
@@ -28,10 +30,15 @@ PLACES: dict[str, tuple[str, str, type[Event]]] = {
 """Who has to wait for a place, a word it says of that, and what goes on meanwhile."""
 
 
+def chosen(rng: random.Random, rounds: int, places: int) -> list[str]:
+    """So many of the places in each round, in a shuffled order."""
+    return [name for _ in range(rounds) for name in rng.sample([*PLACES], places)]
+
+
 async def test_every_place_runs_full(play_between: PlayBetween, *, long: bool) -> None:
     async with play_between("full disks: BUFFER at both sites, PROCESSING, the S3 store") as (scene, between):
         async with loaded(scene, Pace(files=4, large=0.05, most_open=12)):
-            for name in [name for _ in range(5 if long else 1) for name in scene.rng.sample([*PLACES], 4)]:
+            for name in chosen(scene.rng, 5 if long else 1, len(PLACES) if long else 2):
                 who, code, meanwhile = PLACES[name]
                 async with full(scene, name, between.rooms[name]):
                     await waits(scene, who, code)

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.faults.conftest import Play
-from tests.faults.doing.restarting import end_each_once, end_in_turn
+from tests.faults.doing.restarting import end_in_turn, end_some
 from tests.faults.scenario import check, loaded
 
 pytestmark = [
@@ -17,5 +17,5 @@ pytestmark = [
 async def test_every_server_ends_in_every_way(play: Play, *, long: bool) -> None:
     async with play("NATS, PostgreSQL and S3 end") as scene:
         async with loaded(scene):
-            await (end_in_turn(scene, 4) if long else end_each_once(scene))
+            await (end_in_turn(scene, 4) if long else end_some(scene))
         await check(scene)

@@ -83,6 +83,7 @@ async def process_of(
             with ``@text``, the first time that its arguments show this text.
         stdout: Gets what it logs.
     """
+    await road.make_for(service)
     await provision_consumers(
         road.client(place),
         site=place.site,

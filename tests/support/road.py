@@ -3,9 +3,10 @@
 import asyncio
 import secrets
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from enum import Enum, auto
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -51,7 +52,16 @@ from libs.storage.s3 import S3Store
 from tests.support.servers import READER, READER_PASSWORD, TEMPLATE, WRITER, WRITER_PASSWORD, TestServers
 
 E = TypeVar("E", bound=Event)
-PATIENCE_S = 30.0
+PATIENCE_S = 60.0
+
+
+class Part(Enum):
+    """Of a road, what not every test needs."""
+
+    OPSDB = auto()
+    """The sites' databases."""
+    ARCHIVE = auto()
+    """The archive's bucket."""
 
 
 @dataclass
@@ -70,6 +80,24 @@ class Road:
     centre: Place
     relay: Place | None = None
     clients: dict[str, Client] = field(default_factory=dict)
+    lacking: set[Part] = field(default_factory=lambda: {*Part})
+
+    async def make(self, part: "Part") -> None:
+        """Make a part, unless it is there."""
+        if part not in self.lacking:
+            return
+        self.lacking.remove(part)
+        if part is Part.OPSDB:
+            await _databases(self.servers, self.telescope.deployment)
+        else:
+            async with S3Store(self.centre.s3(f"{self.centre.site}-archive")) as store:
+                await store.ensure_bucket()
+
+    async def make_for(self, service: str) -> None:
+        """Make what a service needs to run."""
+        await self.make(Part.OPSDB)
+        if service == "archiver":
+            await self.make(Part.ARCHIVE)
 
     @property
     def source(self) -> Path:
@@ -102,6 +130,7 @@ class Road:
         async with AsyncExitStack() as stack:
             for name in services:
                 service = load(name)
+                await self.make_for(name)
                 await provision_consumers(
                     self.client(place),
                     site=place.site,
@@ -179,13 +208,16 @@ class Road:
 
 
 @asynccontextmanager
-async def laid(servers: TestServers, folder: Path, *, relayed: bool = False) -> AsyncIterator[Road]:
+async def laid(
+    servers: TestServers, folder: Path, *, relayed: bool = False, without: Collection[Part] = ()
+) -> AsyncIterator[Road]:
     """Lay a road: two sites on the run's servers, provisioned, with nothing running.
 
     Args:
         servers: The run's servers.
         folder: Of the test.
         relayed: Put a third site between the two.
+        without: What is made only when a service runs that needs it, for it takes as long as all the rest.
     """
     token = secrets.token_hex(4)
     telescope, centre, relay = f"chile-{token}", f"cologne-{token}", f"miami-{token}"
@@ -193,7 +225,6 @@ async def laid(servers: TestServers, folder: Path, *, relayed: bool = False) -> 
     if relayed:
         deployment = _with_relay(deployment, centre, relay)
     credentials = make_credentials(servers, deployment)
-    await _databases(servers, deployment)
     for _, _, location in deployment.locations():
         if isinstance(location, DiskLocation):
             location.path.mkdir(parents=True)
@@ -201,9 +232,10 @@ async def laid(servers: TestServers, folder: Path, *, relayed: bool = False) -> 
     places = [Place(site, deployment, credentials, folder / "state" / site) for site in sites]
     road = Road(servers, telescope=places[0], centre=places[1], relay=places[2] if relayed else None)
     road.source.mkdir()
-    async with S3Store(road.centre.s3(f"{centre}-archive")) as store:
-        await store.ensure_bucket()
     try:
+        for part in Part:
+            if part not in without:
+                await road.make(part)
         for place in places:
             road.clients[place.site] = await connect(place.bus_address(), name=f"test@{place.site}")
             await provision_streams(road.client(place), site=place.site)
@@ -212,7 +244,8 @@ async def laid(servers: TestServers, folder: Path, *, relayed: bool = False) -> 
     finally:
         for place in places:
             await _forget(road, place)
-        await _drop(servers, deployment)
+        if Part.OPSDB not in road.lacking:
+            await _drop(servers, deployment)
 
 
 def make_deployment(

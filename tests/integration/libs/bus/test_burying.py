@@ -222,7 +222,12 @@ async def handle(event, delivery: DeliveryOf):
 
 
 @pytest.mark.parametrize(
-    "ending", ["os._exit(1)", "os.kill(os.getpid(), signal.SIGKILL)", "await asyncio.Event().wait()"]
+    "ending",
+    [
+        pytest.param("os._exit(1)", marks=pytest.mark.long),
+        "os.kill(os.getpid(), signal.SIGKILL)",
+        pytest.param("await asyncio.Event().wait()", marks=pytest.mark.long),
+    ],
 )
 async def test_a_message_that_ends_every_process_is_given_up(road: Road, tmp_path: Path, ending: str) -> None:
     """Or that is in hand whenever somebody kills it (the last case)."""

@@ -39,7 +39,11 @@ async def publish_poison(road: Road) -> None:
 
 @pytest.mark.parametrize(
     ("failure", "attempts"),
-    [(FailureKind.POISON, 0), (FailureKind.PERMANENT, 1), (FailureKind.EXHAUSTED, 4)],
+    [
+        (FailureKind.POISON, 0),
+        pytest.param(FailureKind.PERMANENT, 1, marks=pytest.mark.long),
+        (FailureKind.EXHAUSTED, 4),
+    ],
 )
 async def test_one_bad_message_among_a_thousand(road: Road, failure: FailureKind, attempts: int) -> None:
     """The slow one takes a while for each of its failures; it waits between them, the others do not."""

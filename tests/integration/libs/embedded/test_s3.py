@@ -50,6 +50,7 @@ def leftovers(folder: Path) -> list[Path]:
     return list(folder.glob(".xattr*"))
 
 
+@pytest.mark.long
 async def test_objects_outlive_a_restart_and_a_kill(server: EmbeddedS3) -> None:
     endpoint = server.endpoint
     async with connected(server) as client:
@@ -98,6 +99,7 @@ async def test_it_is_local_and_wants_the_right_key(
     assert all(path.stat().st_mode & 0o077 == 0 for path in private)
 
 
+@pytest.mark.long
 async def test_two_side_by_side_and_one_twice(server: EmbeddedS3, tmp_path: Path) -> None:
     async with EmbeddedS3(tmp_path / "other") as other:
         assert other.endpoint != server.endpoint

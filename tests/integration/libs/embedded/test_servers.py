@@ -78,7 +78,10 @@ async def test_one_that_fails_stops_the_others(tmp_path: Path) -> None:
         assert set(psutil.Process().children()) == before
 
 
-@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    "how",
+    [signal.SIGKILL, *(pytest.param(one, marks=pytest.mark.long) for one in (signal.SIGINT, signal.SIGTERM))],
+)
 async def test_nothing_outlives_the_starter(
     tmp_path: Path, starters: Starts, relatives: Relatives, gone: Gone, how: signal.Signals
 ) -> None:

@@ -109,7 +109,7 @@ async def dying(chain: Chained) -> AsyncIterator[DyingStore]:
         yield store
 
 
-@pytest.mark.parametrize("after", [False, True])
+@pytest.mark.parametrize("after", [pytest.param(False, marks=pytest.mark.long), True])
 async def test_killed_anywhere_the_next_export_goes_on(
     chain: Chained, dying: DyingStore, *, after: bool
 ) -> None:

@@ -10,6 +10,9 @@ from tests.support.chains import Chained
 
 pytestmark = pytest.mark.integration
 MESSAGES = 45
+ANY_SEGMENT = pytest.mark.parametrize(
+    "which", [2, *(pytest.param(end, marks=pytest.mark.long) for end in (0, -1))]
+)
 
 
 @pytest.fixture
@@ -36,7 +39,7 @@ async def mended(chain: Chained) -> None:
     assert await chain.archived() == await chain.records()
 
 
-@pytest.mark.parametrize("which", [0, 2, -1])
+@ANY_SEGMENT
 async def test_a_missing_segment(exported: Chained, which: int) -> None:
     before = await exported.verified()
     keys = await exported.segment_keys()
@@ -47,7 +50,7 @@ async def test_a_missing_segment(exported: Chained, which: int) -> None:
     await mended(exported)
 
 
-@pytest.mark.parametrize("which", [0, 2, -1])
+@ANY_SEGMENT
 async def test_an_altered_byte(exported: Chained, which: int) -> None:
     before = await exported.verified()
     key = (await exported.segment_keys())[which]

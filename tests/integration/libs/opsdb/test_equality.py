@@ -55,7 +55,7 @@ def mixed(happenings: Sequence[Happening], chance: random.Random) -> list[Happen
     return found
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", [0, 1, *(pytest.param(seed, marks=pytest.mark.long) for seed in (2, 3))])
 async def test_any_interleaving_in_any_batches_gives_the_same_tables(database: Database, seed: int) -> None:
     chance = random.Random(seed)  # noqa: S311 - plausible, not secret
     happenings = log(eventful(14, seed), seed, repeats=0.2)
@@ -70,7 +70,7 @@ async def test_any_interleaving_in_any_batches_gives_the_same_tables(database: D
         assert await compare(database.writer, "singly", schema) == [], schema
 
 
-@pytest.mark.parametrize("seed", [4, 5])
+@pytest.mark.parametrize("seed", [4, pytest.param(5, marks=pytest.mark.long)])
 async def test_rows_that_are_copied_in_are_those_that_are_merged(
     database: Database, monkeypatch: pytest.MonkeyPatch, seed: int
 ) -> None:
@@ -85,7 +85,7 @@ async def test_rows_that_are_copied_in_are_those_that_are_merged(
         assert await compare(database.writer, "merged", schema) == [], schema
 
 
-@pytest.mark.parametrize("seed", [6, 7])
+@pytest.mark.parametrize("seed", [6, pytest.param(7, marks=pytest.mark.long)])
 async def test_conclusions_may_wait_until_the_end(database: Database, seed: int) -> None:
     chance = random.Random(seed)  # noqa: S311 - plausible, not secret
     happenings = log(eventful(14, seed), seed)

@@ -80,7 +80,7 @@ async def test_it_is_told_and_waited_for(road: Road, monkeypatch: pytest.MonkeyP
         ):
             assert codes("archive_unusable") == ["s3_unreachable"]
             await road.publisher(road.centre, "verifier").publish([event])
-            await road.eventually(lambda: codes("redelivered"), within_s=10, what="a second try")
+            await road.eventually(lambda: codes("redelivered"), within_s=60, what="a second try")
             assert set(codes("s3_attempt_failed")) == {"s3_unreachable"}
             assert set(codes("not_archived")) == {"s3_unreachable"}
             gagged.free = True
@@ -108,14 +108,14 @@ async def test_its_breaker_opens_and_its_work_waits_without_burning_attempts(roa
             road.running(hasty(road.centre, endpoint), "projector", "archiver"),
         ):
             await road.publisher(road.centre, "verifier").publish(events)
-            await road.eventually(lambda: lines("opened"), within_s=20, what="the breaker")
+            await road.eventually(lambda: lines("opened"), within_s=60, what="the breaker")
             assert (await breaker()).state is not CircuitState.CLOSED
             await road.eventually(
-                lambda: len(lines("postponed")) >= len(events), within_s=20, what="postponements"
+                lambda: len(lines("postponed")) >= len(events), within_s=60, what="postponements"
             )
             tried = gagged.asked
             gagged.free = True
-            archived = await road.wait_for(road.centre, PackageArchived, count=len(events), within_s=60)
+            archived = await road.wait_for(road.centre, PackageArchived, count=len(events), within_s=150)
     assert {each.package.package_id for each in archived} == {each.package.package_id for each in events}
     # Two workers fail three times and more between them; a try without a breaker would have asked far more often.
     assert tried <= 40

@@ -325,6 +325,7 @@ async def test_a_site_with_its_own_archive_needs_no_transfer(road: Road) -> None
     assert archived.buffer_path == one.path
 
 
+@pytest.mark.long
 async def test_two_large_packages_at_once_take_little_memory(road: Road) -> None:
     events = [verified_at_centre(road, large(120 * MIB)) for _ in range(2)]
     async with road.running(road.centre, "projector"), victim(road, road.centre, "archiver") as process:

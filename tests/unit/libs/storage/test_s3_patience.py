@@ -90,7 +90,7 @@ async def test_a_server_that_never_answers(name: str) -> None:
         await unreachable(OPERATIONS[name](store))
 
 
-@pytest.mark.parametrize("content", [b"", bytes(9000), LARGE])
+@pytest.mark.parametrize("content", [b"", bytes(9000), LARGE], ids=["empty", "small", "large"])
 async def test_a_server_that_never_asks_for_the_body(content: bytes, tmp_path: Path) -> None:
     """The client waits for "100 Continue" before it sends one."""
 

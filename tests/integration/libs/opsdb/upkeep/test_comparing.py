@@ -27,7 +27,11 @@ from tests.support.histories.logs import BEGIN, eventful, log
 from tests.support.histories.road import Step
 from tests.support.servers import WRITER, WRITER_PASSWORD, TestServers
 
-pytestmark = [pytest.mark.integration, pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [
+    pytest.mark.integration,
+    pytest.mark.asyncio(loop_scope="module"),
+    pytest.mark.xdist_group("comparing"),  # they share two schemas
+]
 
 TABLES = METADATA.sorted_tables
 SEED = 2

@@ -66,7 +66,7 @@ async def fold_together(place: Workplace, parts: Sequence[Part], on_events: OnEv
         await crew.fold(parts, on_events)
 
 
-@pytest.mark.parametrize(("hands", "length"), [(3, 17), (2, 100)])
+@pytest.mark.parametrize(("hands", "length"), [pytest.param(3, 17, marks=pytest.mark.long), (2, 100)])
 async def test_it_is_what_one_process_folds(
     road: Road, told: dict[str, int], hands: int, length: int
 ) -> None:

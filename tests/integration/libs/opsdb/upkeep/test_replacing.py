@@ -188,6 +188,7 @@ async def pour(road: Road, readers: Readers, happenings: Sequence[Happening]) ->
     return readers.newest
 
 
+@pytest.mark.long
 async def test_readers_and_projector_go_on_over_exchanges(road: Road) -> None:
     place = road.telescope
     async with (
@@ -245,9 +246,9 @@ async def test_the_standby_takes_over_the_new_tables(road: Road) -> None:
 @pytest.mark.parametrize(
     ("stage", "note", "left"),
     [
-        (Stage.FOLDING, "", {"chasqui_beside_public"}),
+        pytest.param(Stage.FOLDING, "", {"chasqui_beside_public"}, marks=pytest.mark.long),
         (Stage.EXCHANGING, "folding the last", {"chasqui_beside_public"}),
-        (Stage.DROPPING, "", {"chasqui_replaced_public"}),
+        pytest.param(Stage.DROPPING, "", {"chasqui_replaced_public"}, marks=pytest.mark.long),
     ],
 )
 async def test_killed_half_way_it_is_done_or_not_and_cleared_away(

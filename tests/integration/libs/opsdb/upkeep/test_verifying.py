@@ -142,7 +142,7 @@ async def test_an_interrupted_one_leaves_nothing(road: Road) -> None:
         assert await leftovers(road, place) == set()
 
 
-@pytest.mark.parametrize("stage", [Stage.FOLDING, Stage.COMPARING])
+@pytest.mark.parametrize("stage", [pytest.param(Stage.FOLDING, marks=pytest.mark.long), Stage.COMPARING])
 async def test_a_killed_one_is_cleared_away_by_the_next(road: Road, stage: Stage) -> None:
     place = road.telescope
     async with projected(road):

@@ -35,7 +35,7 @@ integration: $(VENV)/.dev ## Tests of each part with real servers
 
 # Side by side, the long chains of the deployments first: they wait while the many short tests work.
 servers: $(VENV)/.dev ## All tests with real servers: integration, e2e and faults-short
-	$(BIN)/pytest tests/e2e tests/faults tests/integration -n 4 --dist loadgroup $(ARGS)
+	$(BIN)/pytest tests/e2e tests/faults tests/integration -n 5 --dist loadgroup $(ARGS)
 
 e2e: $(VENV)/.dev ## The whole road in processes of its own
 	$(BIN)/pytest tests/e2e -n 2 --dist loadgroup $(ARGS)

@@ -42,5 +42,5 @@ async def test_a_signal_in_the_middle_of_the_start_ends_it(road: Road, tmp_path:
         await half_started.sleeps()
         half_started.process.send_signal(signal.SIGTERM)
         wake(half_started.process)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(90):
             assert await half_started.process.wait() == 0

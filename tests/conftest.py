@@ -1,7 +1,7 @@
 """Servers once a run, a road of its own for each test."""
 
 import gc
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, settings
 from tests.faults.length import is_long
 from tests.support import logs
 from tests.support import servers as run_servers
-from tests.support.road import Road, laid
+from tests.support.road import Part, Road, laid
 from tests.support.servers import TestServers
 
 logs.plainly()
@@ -64,7 +64,13 @@ def servers() -> TestServers:
 
 
 @pytest.fixture
-async def road(servers: TestServers, tmp_path: Path) -> AsyncIterator[Road]:
+def without() -> Collection[Part]:
+    """What of a road is made only when a service needs it: folders of tests that mostly do without say so."""
+    return ()
+
+
+@pytest.fixture
+async def road(servers: TestServers, tmp_path: Path, without: Collection[Part]) -> AsyncIterator[Road]:
     """Two sites with streams, databases, a bucket and folders of their own; nothing runs yet."""
-    async with laid(servers, tmp_path) as made:
+    async with laid(servers, tmp_path, without=without) as made:
         yield made

@@ -1,16 +1,11 @@
-"""What the bus is tested on: NATS."""
-
-from collections.abc import AsyncIterator
-from pathlib import Path
+from collections.abc import Collection
 
 import pytest
 
-from tests.support.road import Part, Road, laid
-from tests.support.servers import TestServers
+from tests.support.road import Part
 
 
 @pytest.fixture
-async def road(servers: TestServers, tmp_path: Path) -> AsyncIterator[Road]:
-    """Two sites with streams and folders of their own; nothing runs yet."""
-    async with laid(servers, tmp_path, without=[*Part]) as made:
-        yield made
+def without() -> Collection[Part]:
+    """The bus needs NATS alone."""
+    return [*Part]

@@ -146,19 +146,25 @@ class LogFolder:
             Permanent: ``proof_failed``.
         """
         key, body = self.names.head(head), head.model_dump_json().encode()
-        await self._store.put_bytes(
-            key, body, existing=ExistingObject.REPLACE, content_type="application/json"
+        for _ in range(2):  # the way to it may turn a bit once
+            await self._store.put_bytes(
+                key, body, existing=ExistingObject.REPLACE, content_type="application/json"
+            )
+            try:
+                await self.read_head(key)
+            except Permanent as error:
+                # Another exporter that is further removes heads that it has passed.
+                if error.problem.code == "object_missing" and await self._passed(head):
+                    return
+                reason = error.problem.reason
+                log.warning("head_read_again", archive=self.location, key=key, reason=reason)
+            else:
+                return
+        raise Permanent(
+            "proof_failed",
+            f"{self.location} does not give back the head {key!r}: {reason}",
+            "Look at the archive's server and disks; the export goes on by itself afterwards.",
         )
-        try:
-            await self.read_head(key)
-        except Permanent as error:
-            # Another exporter that is further removes heads that it has passed.
-            if error.problem.code != "object_missing" or not await self._passed(head):
-                raise Permanent(
-                    "proof_failed",
-                    f"{self.location} does not give back the head {key!r}: {error.problem.reason}",
-                    "Look at the archive's server and disks; the export goes on by itself afterwards.",
-                ) from error
 
     async def forget_heads_before(self, head: Head) -> None:
         """Remove heads that were passed long ago."""

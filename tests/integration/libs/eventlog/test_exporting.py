@@ -137,6 +137,36 @@ async def test_killed_anywhere_the_next_export_goes_on(
     assert (found.whole, found.beside) == (True, 0)
 
 
+class MisreadingStore(S3Store):
+    """An archive on whose way documents change, now and then.
+
+    Attributes:
+        changed: So many of the next are changed.
+    """
+
+    changed = 0
+
+    async def get_json(self, *words: Any, **named: Any) -> Any:
+        document = await super().get_json(*words, **named)
+        self.changed -= 1
+        return {**document, "last": -1} if self.changed >= 0 else document
+
+
+@pytest.mark.parametrize(("changed", "refused"), [(1, False), (2, True)])
+async def test_a_head_that_is_read_wrong_once_is_written_and_read_again(
+    chain: Chained, *, changed: int, refused: bool
+) -> None:
+    await chain.publish(5)
+    async with MisreadingStore(chain.store.settings) as store:
+        store.changed = changed
+        if refused:
+            with pytest.raises(Permanent, match="does not give back the head"):
+                await chain.exporter(store).export()
+        else:
+            await chain.exporter(store).export()
+    assert (await chain.verified()).whole
+
+
 async def test_two_exporters_at_once_do_no_harm(chain: Chained) -> None:
     done: list[Exported] = []
 

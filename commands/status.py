@@ -102,7 +102,7 @@ def _facts(one: SiteStatus) -> Table:
     table = Table.grid(padding=(0, 2))
     rows: list[tuple[str, Text | str]] = [
         ("services", _services(one.services)),
-        ("observations", counts(one.observations)),
+        ("observations", _observations(one)),
         ("files", counts(one.files)),
         ("packages", counts(one.packages)),
         ("bundles", counts(one.bundles)),
@@ -128,6 +128,14 @@ def _services(alive: dict[str, int]) -> Text:
         for name, n in alive.items()
     ]
     return Text("  ").join(told)
+
+
+def _observations(one: SiteStatus) -> Text:
+    told = Text(counts(one.observations))
+    if one.without_obs_unit:
+        waits = f"{one.without_obs_unit} of an ObsUnit that is not registered: chasqui catalog show"
+        told.append(f"  {waits}", style="yellow")
+    return told
 
 
 def _letters(one: SiteStatus) -> Text:

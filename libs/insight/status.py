@@ -40,6 +40,10 @@ _UNFILED = """
 """
 """Files that nobody filed, and those that came back after they were deleted and have not been filed again."""
 
+_WITHOUT_OBS_UNIT = """
+    SELECT count(*) FROM executed_obs_unit e JOIN obs_unit o ON o.name = e.obs_unit WHERE o.applied_at IS NULL
+"""
+
 COPIES = """
     SELECT count(*) AS damaged, count(unrepairable_at) AS unrepairable FROM physical_copy
     WHERE scrub_problem_code IS NOT NULL AND state <> 'deleted'
@@ -75,6 +79,7 @@ class SiteStatus(Message):
         services: How many instances of each service are alive; 0 for one that should be and is not.
         breakers: Those that ever opened, by key.
         holds: Those that stand: nothing within their scope is deleted.
+        without_obs_unit: Observations of an ObsUnit that is not registered: complete as soon as it is.
         progress: What is being worked on, by key, as its worker last told it.
     """
 
@@ -88,6 +93,7 @@ class SiteStatus(Message):
     copies: CopyHealth
     holds: int
     observations: dict[str, int]
+    without_obs_unit: int
     files: dict[str, int]
     packages: dict[str, int]
     bundles: dict[str, int]
@@ -124,6 +130,7 @@ async def site_status(place: Place, client: Client, opsdb: OpsDbReader) -> SiteS
         copies=await _copies(opsdb),
         holds=await opsdb.fetchval("SELECT count(*) FROM deletion_hold WHERE released_at IS NULL"),
         observations=await _by_state(opsdb, "executed_obs_unit"),
+        without_obs_unit=await opsdb.fetchval(_WITHOUT_OBS_UNIT),
         files=await _by_state(opsdb, "raw_data_file"),
         packages=await _by_state(opsdb, "raw_data_package"),
         bundles=await _by_state(opsdb, "data_transfer_package"),

@@ -21,6 +21,7 @@ from libs.insight.sight import Sight
 from libs.insight.status import SiteStatus, site_status
 from libs.opsdb.reader import OpsDbReader
 from libs.service.service import Place
+from tests.support.histories import catalog
 from tests.support.histories import road as history
 from tests.support.histories.road import Observation
 from tests.support.road import Road
@@ -51,6 +52,10 @@ async def is_applied(road: Road, place: Place) -> bool:
     return all(not one.behind for one in (await looked_at(road, place)).projections)
 
 
+async def _none_waits(road: Road, place: Place) -> bool:
+    return (await looked_at(road, place)).without_obs_unit == 0
+
+
 async def test_the_status_of_a_site(road: Road) -> None:
     place, client = road.telescope, road.client(road.telescope)
     await happen(road, [*history.road(UNIT), *history.filing(LATE)])
@@ -71,6 +76,10 @@ async def test_the_status_of_a_site(road: Road) -> None:
     async with road.running(place, "projector"):
         await road.eventually(lambda: is_applied(road, place), what="the projection")
         status = await looked_at(road, place)
+        assert status.without_obs_unit == 2
+        units = catalog.applied(catalog.entries(units=3), at=LATE.start)
+        await road.publisher(place).publish([units])
+        await road.eventually(lambda: _none_waits(road, place), what="the ObsUnits of what was observed")
     assert status.services == {"filing": 0, "gateway": 0, "packager": 0, "projector": 1}
     (queue,) = status.queues
     assert (queue.service, queue.handler, queue.origin) == ("packager", "plan", place.site)

@@ -13,7 +13,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 MIB = 1 << 20
-ROOMY = 512 * MIB
+ROOMY = 4096 * MIB
+"""Bytes; only those that are used take memory. In the long form two archives keep more than a gigabyte."""
 TRIES = 20
 LEFT = 64 << 10
 """Bytes that a full place still has: a small file, but no package."""

@@ -71,6 +71,39 @@ from contracts.packages import (
 )
 from contracts.problems import Problem
 from contracts.replays import ReplayRequested
+from contracts.skynet.assets import (
+    AssetRegistered,
+    AssetTransferCanceled,
+    AssetTransferCompleted,
+    AssetTransferFailed,
+    AssetTransferProgressed,
+    AssetTransferRequested,
+    AssetTransferStarted,
+    RenderMarked,
+)
+from contracts.skynet.cameras import CameraRegistered
+from contracts.skynet.runs import (
+    RunCanceled,
+    RunCompleted,
+    RunFailed,
+    RunProgressed,
+    RunQueued,
+    RunReturned,
+    RunStarted,
+)
+from contracts.skynet.tasks import (
+    TaskAssetsChanged,
+    TaskAssigned,
+    TaskCanceled,
+    TaskCompleted,
+    TaskExpired,
+    TaskFailed,
+    TaskFiled,
+    TaskInterrupted,
+    TaskProgressed,
+    TaskResumed,
+    TaskStarted,
+)
 from contracts.staging import (
     RequestStaging,
     StagingCompleted,
@@ -139,6 +172,33 @@ EVENTS: tuple[type[Event], ...] = (
     AssociationReopened,
     OrphanNoted,
     ProductMade,
+    CameraRegistered,
+    TaskFiled,
+    TaskAssigned,
+    TaskStarted,
+    TaskProgressed,
+    TaskCompleted,
+    TaskFailed,
+    TaskExpired,
+    TaskInterrupted,
+    TaskResumed,
+    TaskCanceled,
+    TaskAssetsChanged,
+    AssetRegistered,
+    RenderMarked,
+    AssetTransferRequested,
+    AssetTransferStarted,
+    AssetTransferProgressed,
+    AssetTransferCompleted,
+    AssetTransferFailed,
+    AssetTransferCanceled,
+    RunQueued,
+    RunStarted,
+    RunProgressed,
+    RunReturned,
+    RunCompleted,
+    RunFailed,
+    RunCanceled,
 )
 
 REQUESTS: dict[str, type[Message]] = {

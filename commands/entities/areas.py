@@ -30,6 +30,16 @@ AREAS: Mapping[str, Sequence[Sequence[str]]] = {
         ("staging_job", "staging_job_package", "staging_job_log"),
         ("asn_association", "asn_members", "asn_product_link", "asn_exposure"),
     ),
+    "A telescope network: devices, tasks and assets": (
+        ("device", "camera"),
+        ("optical_imaging_task", "observation_task_assignment_history"),
+        ("observation_asset", "observation_asset_task_info"),
+        (
+            "observation_asset_render_run",
+            "observation_asset_processing_run",
+            "observation_asset_analysis_run",
+        ),
+    ),
     "Storage: where data is": (
         ("site", "data_archive"),
         ("data_location", "disk_data_location", "s3_data_location", "tape_data_location"),

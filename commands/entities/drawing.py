@@ -60,6 +60,7 @@ _FILLS = dict(
         (
             ("#f3f7fc", "#bcd0e8", "#1f4e84"),
             ("#f5faf3", "#c3dcb8", "#33691e"),
+            ("#f0faf9", "#aed8d4", "#115e59"),
             ("#fdf8ee", "#e6d2a3", "#7a5600"),
             ("#faf4fa", "#dcc2dc", "#6a2f6a"),
         ),

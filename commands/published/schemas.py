@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
+from pydantic_core.core_schema import TimedeltaSchema
+
 from contracts.base import Event, Message
 from contracts.registry import EVENTS, REQUESTS
 
@@ -32,8 +35,17 @@ def is_event(name: str) -> bool:
     return name not in REQUESTS
 
 
+class _OnTheWire(GenerateJsonSchema):
+    """Durations are sent as numbers of seconds, and read in any form that pydantic knows."""
+
+    def timedelta_schema(self, schema: TimedeltaSchema) -> JsonSchemaValue:
+        """As they are sent."""
+        del schema
+        return {"type": "number", "description": "Seconds."}
+
+
 def _schema(model: type[Message], name: str) -> dict[str, Any]:
-    schema = model.model_json_schema()
+    schema = model.model_json_schema(schema_generator=_OnTheWire)
     if issubclass(model, Event):
         # A body without its version is read as that version; one with another version is another event.
         schema["properties"]["schema_version"] |= {"const": model.version, "default": model.version}

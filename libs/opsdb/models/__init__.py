@@ -3,6 +3,13 @@
 from sqlalchemy import MetaData
 
 from libs.opsdb.models.archives import DataArchive
+from libs.opsdb.models.assets import (
+    ObservationAsset,
+    ObservationAssetAnalysisRun,
+    ObservationAssetProcessingRun,
+    ObservationAssetRenderRun,
+    ObservationAssetTaskInfo,
+)
 from libs.opsdb.models.associations import AsnAssociation, AsnExposure, AsnMember, AsnProductLink
 from libs.opsdb.models.base import Base
 from libs.opsdb.models.configurations import (
@@ -27,6 +34,7 @@ from libs.opsdb.models.deployment import (
     Site,
     TapeDataLocation,
 )
+from libs.opsdb.models.devices import Camera, Device
 from libs.opsdb.models.files import (
     RawDataFile,
     UnfiledFile,
@@ -82,6 +90,7 @@ from libs.opsdb.models.staging import (
     StagingJob,
     StagingJobPackage,
 )
+from libs.opsdb.models.tasks import ObservationTaskAssignmentHistory, OpticalImagingTask
 from libs.opsdb.models.transfers import (
     BundledPackage,
     DataTransfer,
@@ -101,6 +110,7 @@ __all__ = [
     "AsnProductLink",
     "Base",
     "BundledPackage",
+    "Camera",
     "ChaiInparParameter",
     "ChaiModuleConfiguration",
     "ChaiObservationConfiguration",
@@ -115,6 +125,7 @@ __all__ = [
     "DataTransferRoute",
     "DeadLetter",
     "DeletionHold",
+    "Device",
     "DiskDataLocation",
     "EventRecord",
     "ExecutedObsUnit",
@@ -127,9 +138,16 @@ __all__ = [
     "LongTermArchiveTransferLog",
     "ObsMode",
     "ObsUnit",
+    "ObservationAsset",
+    "ObservationAssetAnalysisRun",
+    "ObservationAssetProcessingRun",
+    "ObservationAssetRenderRun",
+    "ObservationAssetTaskInfo",
     "ObservationConfiguration",
+    "ObservationTaskAssignmentHistory",
     "Observatory",
     "ObservingProgram",
+    "OpticalImagingTask",
     "PhysicalCopy",
     "PreScheduledSlot",
     "PrimeCamModuleConfiguration",

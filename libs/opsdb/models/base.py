@@ -6,7 +6,7 @@ foreign keys; only those are that are written together: the subtypes of a joined
 tells with whatever it refers to, for which a row of its key alone is made if there is none.
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
@@ -19,6 +19,7 @@ from sqlalchemy import (
     Enum,
     ForeignKeyConstraint,
     Index,
+    Interval,
     MetaData,
     Text,
     UniqueConstraint,
@@ -35,6 +36,15 @@ from contracts.association_states import (
     ProductStatus,
 )
 from contracts.kinds import FrequencyUnit, InstrumentFamily, ScanPattern, Sideband, SourceType
+from contracts.skynet.states import (
+    AssetRole,
+    CoolerPolicy,
+    DeviceType,
+    RunState,
+    TaskStatus,
+    TaskType,
+    TransferState,
+)
 from contracts.states import (
     CopyKind,
     CopyState,
@@ -75,6 +85,13 @@ ENUMS: dict[type[StrEnum], str] = {
     FrequencyUnit: "frequency_unit",
     Sideband: "sideband",
     ScanPattern: "scan_pattern",
+    AssetRole: "asset_role",
+    TransferState: "transfer_state",
+    RunState: "run_state",
+    TaskType: "task_type",
+    TaskStatus: "task_status",
+    DeviceType: "device_type",
+    CoolerPolicy: "cooler_policy",
 }
 """The name in PostgreSQL of each enum of the contracts."""
 
@@ -109,6 +126,7 @@ class Base(DeclarativeBase):
         int: BigInteger(),
         float: Double(),
         datetime: DateTime(timezone=True),
+        timedelta: Interval(),
         UUID: Uuid(),
         list[str]: ARRAY(Text()),
         dict[str, Any]: JSONB(),

@@ -57,6 +57,39 @@ from contracts.packages import (
     PackageVerified,
 )
 from contracts.replays import ReplayRequested
+from contracts.skynet.assets import (
+    AssetRegistered,
+    AssetTransferCanceled,
+    AssetTransferCompleted,
+    AssetTransferFailed,
+    AssetTransferProgressed,
+    AssetTransferRequested,
+    AssetTransferStarted,
+    RenderMarked,
+)
+from contracts.skynet.cameras import CameraRegistered
+from contracts.skynet.runs import (
+    RunCanceled,
+    RunCompleted,
+    RunFailed,
+    RunProgressed,
+    RunQueued,
+    RunReturned,
+    RunStarted,
+)
+from contracts.skynet.tasks import (
+    TaskAssetsChanged,
+    TaskAssigned,
+    TaskCanceled,
+    TaskCompleted,
+    TaskExpired,
+    TaskFailed,
+    TaskFiled,
+    TaskInterrupted,
+    TaskProgressed,
+    TaskResumed,
+    TaskStarted,
+)
 from contracts.staging import StagingCompleted, StagingFailed, StagingReleased, StagingRequested
 from contracts.tokens import TokenIssued, TokenRevoked, TokenUsed
 from contracts.transfers import TransferCompleted, TransferFailed, TransferStarted
@@ -72,6 +105,7 @@ from libs.opsdb.projection.folds import (
     observations,
     packages,
     replays,
+    skynet,
     staging,
     tokens,
     transfers,
@@ -142,6 +176,33 @@ FOLDS: dict[type[Event], Fold] = {
     AssociationReopened: associations.association_told,
     OrphanNoted: associations.association_told,
     ProductMade: associations.association_told,
+    CameraRegistered: skynet.camera_registered,
+    TaskFiled: skynet.task_told,
+    TaskAssigned: skynet.task_assigned,
+    TaskStarted: skynet.task_told,
+    TaskProgressed: skynet.task_told,
+    TaskCompleted: skynet.task_told,
+    TaskFailed: skynet.task_told,
+    TaskExpired: skynet.task_told,
+    TaskInterrupted: skynet.task_told,
+    TaskResumed: skynet.task_told,
+    TaskCanceled: skynet.task_told,
+    TaskAssetsChanged: skynet.task_told,
+    AssetRegistered: skynet.asset_registered,
+    RenderMarked: skynet.asset_told,
+    AssetTransferRequested: skynet.asset_told,
+    AssetTransferStarted: skynet.asset_told,
+    AssetTransferProgressed: skynet.asset_told,
+    AssetTransferCompleted: skynet.asset_told,
+    AssetTransferFailed: skynet.asset_told,
+    AssetTransferCanceled: skynet.asset_told,
+    RunQueued: skynet.run_told,
+    RunStarted: skynet.run_told,
+    RunProgressed: skynet.run_told,
+    RunReturned: skynet.run_told,
+    RunCompleted: skynet.run_completed,
+    RunFailed: skynet.run_told,
+    RunCanceled: skynet.run_told,
 }
 """What each event does, the first time."""
 

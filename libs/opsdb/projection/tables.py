@@ -10,6 +10,7 @@ import sqlalchemy
 from sqlalchemy import Enum
 from sqlalchemy.dialects import postgresql
 
+from contracts.skynet.states import RunKind
 from contracts.states import PackageState, WorkState
 from libs.opsdb.catalog import SHAPES
 from libs.opsdb.connecting import quoted
@@ -76,6 +77,30 @@ def _by_latest(told: str, *columns: str) -> Policies:
 
 def _newest(told: str, *columns: str) -> Versioned:
     return Versioned((f"{told}_at", f"{told}_by"), columns)
+
+
+CURRENT_RUNS: Mapping[RunKind, Versioned] = {
+    RunKind.RENDER: Versioned(
+        ("current_render_run_number", "current_render_run_id"), ("thumbnail_file_id", "preview_file_id")
+    ),
+    RunKind.PROCESSING: Versioned(
+        ("current_processing_run_number", "current_processing_run_id"), ("current_processing_output_id",)
+    ),
+    RunKind.ANALYSIS: Versioned(("current_analysis_run_number", "current_analysis_run_id"), ()),
+}
+"""An asset's pointers to the newest of its completed runs, with what that run made."""
+
+
+def _others(name: str, version: tuple[str, str], *groups: Versioned) -> Policies:
+    """Of a row that is told in full but for some groups with versions of their own."""
+    model = METADATA.tables[name]
+    apart = {*version, *(c.name for c in model.primary_key), *(c for group in groups for c in group.all)}
+    columns = tuple(c.name for c in model.columns if c.name not in apart)
+    return Policies(versioned=(Versioned(version, columns), *groups))
+
+
+def _by_turn(name: str) -> Policies:
+    return _others(name, ("turn", "told_by"))
 
 
 def _whole(name: str, *version: str) -> Policies:
@@ -153,6 +178,12 @@ _POLICIES: dict[str, Policies] = {
     "api_token": Policies({"revoked_at": Policy.EARLIEST}),
     "data_transfer_route": _by_latest("applied", "route_type", "origin", "destination", "via"),
     **{name: _whole(name) for name in CATALOG},
+    "device": _others("device", ("revision", "registered_by")),
+    "camera": _others("camera", ("camera_revision", "camera_told_by")),
+    "optical_imaging_task": _by_turn("optical_imaging_task"),
+    "observation_task_assignment_history": _by_turn("observation_task_assignment_history"),
+    "observation_asset": _others("observation_asset", ("turn", "told_by"), *CURRENT_RUNS.values()),
+    **{f"observation_asset_{kind}_run": _by_turn(f"observation_asset_{kind}_run") for kind in RunKind},
 }
 
 
@@ -219,6 +250,13 @@ DATA_TRANSFER_LOG = _table("data_transfer_log")
 LONG_TERM_ARCHIVE_TRANSFER_LOG = _table("long_term_archive_transfer_log")
 STAGING_JOB_LOG = _table("staging_job_log")
 SYSTEM_LOG = _table("system_log")
+DEVICE = _table("device")
+CAMERA = _table("camera")
+OPTICAL_IMAGING_TASK = _table("optical_imaging_task")
+OBSERVATION_TASK_ASSIGNMENT_HISTORY = _table("observation_task_assignment_history")
+OBSERVATION_ASSET = _table("observation_asset")
+OBSERVATION_ASSET_TASK_INFO = _table("observation_asset_task_info")
+ASSET_RUNS: Mapping[RunKind, Table] = {kind: _table(f"observation_asset_{kind}_run") for kind in RunKind}
 
 WRITE_ORDER: tuple[Table, ...] = (
     SITE,
@@ -258,5 +296,12 @@ WRITE_ORDER: tuple[Table, ...] = (
     LONG_TERM_ARCHIVE_TRANSFER_LOG,
     STAGING_JOB_LOG,
     SYSTEM_LOG,
+    DEVICE,
+    CAMERA,
+    OPTICAL_IMAGING_TASK,
+    OBSERVATION_TASK_ASSIGNMENT_HISTORY,
+    OBSERVATION_ASSET,
+    OBSERVATION_ASSET_TASK_INFO,
+    *ASSET_RUNS.values(),
 )
 """The one order in which tables are written: supertypes before subtypes, and no two writers can deadlock."""

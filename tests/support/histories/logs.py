@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from contracts.envelope import Envelope
 from contracts.subjects import events_stream
 from libs.opsdb.projection.applying import Happening
-from tests.support.histories import associations, care, catalog, mishaps, road
+from tests.support.histories import associations, care, catalog, mishaps, road, skynet
 from tests.support.histories.road import Observation, Step
 
 BEGIN = datetime(2026, 9, 1, tzinfo=UTC)
@@ -40,7 +40,8 @@ def eventful(observations: int, seed: int) -> Iterator[Step]:
         for n, site in enumerate((road.ORIGIN, road.DESTINATION))
     ]
     tokens = [list(catalog.token(n)) for n in range(2)]
-    yield from interleaved([*sites, *registering, *tokens, *units, *grouped], chance, at_once=10)
+    night = list(skynet.night(BEGIN, chance))
+    yield from interleaved([*sites, *registering, *tokens, *units, *grouped, night], chance, at_once=10)
 
 
 def interleaved(

@@ -59,7 +59,7 @@ async def test_much_updated_tables_keep_room(database: Database) -> None:
     assert row["reloptions"] == ["fillfactor=80"]
 
 
-REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006")
+REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007")
 
 
 async def test_every_step_is_a_start_of_the_way_to_the_newest() -> None:

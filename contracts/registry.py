@@ -82,6 +82,7 @@ from contracts.skynet.assets import (
     RenderMarked,
 )
 from contracts.skynet.cameras import CameraRegistered
+from contracts.skynet.requests import EntityAccepted, FileAsset, FileCamera, FileTask, ReportTask
 from contracts.skynet.runs import (
     RunCanceled,
     RunCompleted,
@@ -207,6 +208,11 @@ REQUESTS: dict[str, type[Message]] = {
     "filing.finish": FinishObservation,
     "filing.accepted": FilingAccepted,
     "filing.refused": FilingRefused,
+    "filing.task": FileTask,
+    "filing.task_step": ReportTask,
+    "filing.asset": FileAsset,
+    "filing.camera": FileCamera,
+    "filing.entity_accepted": EntityAccepted,
     "staging.request": RequestStaging,
     "hold.place": PlaceHold,
     "hold.release": ReleaseHold,

@@ -55,7 +55,10 @@ def all_replays(site: str) -> str:
 
 
 def filing_request(site: str, verb: str) -> str:
-    """Where an instrument sends its requests: verb is ``start``, ``files`` or ``finish``."""
+    """Where an instrument sends its requests: verb is ``start``, ``files`` or ``finish``.
+
+    A telescope node's are ``task``, ``task_step``, ``asset`` and ``camera``.
+    """
     return f"{REQUEST_ROOT}.{site}.filing.{verb}"
 
 

@@ -29,8 +29,10 @@ WHOSE = {
     Hears.OTHER_SITES: "of every other site, from the mirrors of their streams",
     Hears.EVERY_SITE: "of every site",
 }
-_FILING = {"start": "filing.start", "files": "filing.files", "finish": "filing.finish"}
-_ANSWERS = ("filing.accepted", "filing.refused")
+_FILING = {
+    verb: f"filing.{verb}" for verb in ("start", "files", "finish", "task", "task_step", "asset", "camera")
+}
+_ANSWERS = ("filing.accepted", "filing.entity_accepted", "filing.refused")
 
 _HEADERS: Document = {
     "type": "object",
@@ -144,7 +146,7 @@ def _filing_channels() -> Iterator[tuple[str, Document]]:
             f"request.{verb}",
             {
                 "address": filing_request(SITE, verb),
-                "parameters": {"site": {"description": "The site of the instrument."}},
+                "parameters": {"site": {"description": "The site of the instrument or node."}},
                 "messages": {name: {"$ref": f"#/components/messages/{name}"}},
             },
         )

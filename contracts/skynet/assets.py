@@ -167,7 +167,7 @@ class RenderMarked(AssetEvent):
 
 
 class AssetTransferRequested(AssetEvent):
-    """The bytes of an asset are to be fetched after all."""
+    """The bytes of an asset are to be fetched: it is new, or they are to be tried again."""
 
     entity = "asset_transfer"
     fact = "requested"

@@ -65,6 +65,16 @@ def is_wanted(asset: ObservationAsset) -> bool:
     return asset.is_remote and asset.is_transferrable and asset.transfer_state is TransferState.PENDING
 
 
+def first_request(known: AssetEvent) -> AssetTransferRequested | None:
+    """The bytes of a new asset are to be fetched; None if they are here, or must not be.
+
+    Its transfer is pending already: this says so to whoever fetches.
+    """
+    if not is_wanted(known.asset):
+        return None
+    return AssetTransferRequested(turn=known.turn + 1, asset=known.asset, care=known.care)
+
+
 def request(known: AssetEvent) -> AssetTransferRequested:
     """What failed or was canceled is to be tried again.
 

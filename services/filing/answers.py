@@ -5,9 +5,10 @@ from typing import Final
 
 from contracts.observations import FilingAccepted, FilingRefused
 from contracts.problems import Problem
+from contracts.skynet.requests import EntityAccepted
 from libs.errors import ChasquiError
 
-Answer = FilingAccepted | FilingRefused
+Answer = FilingAccepted | EntityAccepted | FilingRefused
 
 MOST_DETAILS = 100
 """Problems told in one answer; more are counted only."""
@@ -21,11 +22,17 @@ _STATUS: Final = {
     "not_json": 400,
     "not_found": 404,
     "observation_not_started": 404,
+    "task_unknown": 404,
     "method_not_allowed": 405,
     "observation_differs": 409,
     "observation_finished": 409,
     "file_filed_elsewhere": 409,
     "file_already_packaged": 409,
+    "task_differs": 409,
+    "task_step_illegal": 409,
+    "progress_falls": 409,
+    "asset_differs": 409,
+    "number_taken": 409,
     "request_too_large": 413,
     "unexpected_error": 500,
     **dict.fromkeys(RETRIABLE, 503),
@@ -71,6 +78,6 @@ def status_of(answer: Answer, *, new: int) -> int:
         answer: What is answered.
         new: The status of an accepted request that was not made before; a repeated one has 200.
     """
-    if isinstance(answer, FilingAccepted):
+    if isinstance(answer, FilingAccepted | EntityAccepted):
         return 200 if answer.repeated else new
     return _STATUS.get(answer.problem.code, _INVALID)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from contracts.base import Event
 from contracts.observations import FilingAccepted
 from contracts.problems import Problem
+from contracts.skynet.requests import EntityAccepted
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +17,7 @@ class Accept:
     """
 
     events: tuple[Event, ...]
-    answer: FilingAccepted
+    answer: FilingAccepted | EntityAccepted
 
 
 @dataclass(frozen=True, slots=True)

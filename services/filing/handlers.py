@@ -19,7 +19,7 @@ AT_ONCE = 8
 
 
 def subscribe(bus: Bus, desk: Desk) -> None:
-    """Answer the requests of a site's instruments."""
+    """Answer the requests of a site's instruments and telescope nodes."""
     for verb in Verb:
         bus.broker.include_router(_router(bus.site, desk, verb))
 

@@ -7,17 +7,13 @@ from typing import Final
 from uuid import UUID
 
 from contracts.associations import Exposure
-from contracts.base import Event
 from contracts.subjects import events_stream
-from libs.errors import Retriable
 from libs.opsdb.reader import OpsDbReader, Snapshot
 from services.filing import queries
-from services.filing.logtail import LogTail
+from services.filing.following import Following
+from services.filing.logtail import Found, LogTail
 from services.filing.overlay import Overlay
 from services.filing.world import FilesWorld, FinishWorld, KnownUnit
-
-MOST_EVENTS: Final = 2_000
-"""Events read from the log for one decision."""
 
 MOST_FILES: Final = 200_000
 """Registrations of files kept in memory while ops-db has not applied them."""
@@ -72,13 +68,13 @@ class Knowledge:
 
     def __init__(self, opsdb: OpsDbReader, tail: LogTail, site: str) -> None:
         self._opsdb = opsdb
-        self._tail = tail
         self._stream = events_stream(site)
-        self._overlay = Overlay()
-        self._floor = -1
-        self._read = -1
-        self.last = 0
+        self._following = Following(tail, Overlay, most=MOST_FILES)
+
+    @property
+    def last(self) -> int:
         """The sequence of the newest filing event that is known."""
+        return self._following.last
 
     @asynccontextmanager
     async def view(self) -> AsyncIterator[View]:
@@ -88,41 +84,16 @@ class Knowledge:
             Retriable: ``opsdb_unavailable``, ``bus_unavailable`` or ``opsdb_behind``.
         """
         async with self._opsdb.snapshot(self._stream) as snapshot:
-            self._move_to(snapshot.position)
-            await self._catch_up()
-            yield View(snapshot, self._overlay, self._stream)
+            yield View(snapshot, await self.overlay(snapshot.position), self._stream)
 
-    def stored(self, sequence: int, event: Event, event_id: UUID) -> None:
+    async def overlay(self, position: int) -> Overlay:
+        """What the log says after a position of ops-db.
+
+        Raises:
+            Retriable: ``bus_unavailable`` or ``opsdb_behind``.
+        """
+        return await self._following.move_to(position)
+
+    def stored(self, found: Found) -> None:
         """Take over an event that was stored right after `last`."""
-        self._overlay.apply(sequence, event, event_id)
-        self.last = self._read = sequence
-
-    def _move_to(self, position: int) -> None:
-        if self._floor < 0 or position < self._floor:
-            # The first request, or ops-db is being rebuilt and knows less than before.
-            self._overlay = Overlay()
-            self._read = position
-        self._overlay.prune(position)
-        self._read = max(self._read, position)
-        self._floor = position
-
-    async def _catch_up(self) -> None:
-        last = await self._tail.last_sequence()
-        for _ in range(MOST_EVENTS):
-            if last <= self._read:
-                self.last = last
-                return
-            found = await self._tail.after(self._read)
-            if found is None:
-                self._read = last
-                continue
-            self._read, event, event_id = found
-            if event is not None:
-                self._overlay.apply(self._read, event, event_id)
-            if self._overlay.files > MOST_FILES:
-                break
-        raise Retriable(
-            "opsdb_behind",
-            f"the ops-db has applied {self._stream} up to {self._floor}, far behind what was filed since",
-            "Send the request again in a while; look whether the projector runs if it does not pass.",
-        )
+        self._following.stored(found)

@@ -4,6 +4,7 @@ Messages are asked for one by one when a decision needs them. An ordered consume
 server was restarted it took a quarter of a minute to notice that it had lost its place.
 """
 
+from dataclasses import dataclass
 from uuid import UUID
 
 from nats.aio.client import Client
@@ -22,8 +23,28 @@ NO_MESSAGE = 10037
 
 
 def filing_subjects(site: str) -> str:
-    """All events that filing says at a site."""
-    return f"chasqui.{site}.observation.>"
+    """All events that filing says of observations at a site."""
+    return entity_subjects(site, "observation")
+
+
+def entity_subjects(site: str, entity: str) -> str:
+    """All events about things of one kind at a site."""
+    return f"chasqui.{site}.{entity}.>"
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """An event in the log.
+
+    Attributes:
+        event: None if it cannot be read.
+        causation_id: Of the request that led to it, if that is told.
+    """
+
+    sequence: int
+    event: Event | None
+    event_id: UUID
+    causation_id: str | None = None
 
 
 class LogTail:
@@ -32,16 +53,17 @@ class LogTail:
     Args:
         client: Connected to the site's server.
         site: The site.
+        subjects: Those of the events; of everything that is said of observations if left out.
     """
 
-    def __init__(self, client: Client, site: str) -> None:
+    def __init__(self, client: Client, site: str, subjects: str | None = None) -> None:
         self._client = client
         self._site = site
         self._stream = events_stream(site)
-        self._filter = filing_subjects(site)
+        self._filter = subjects or filing_subjects(site)
 
     async def last_sequence(self) -> int:
-        """The sequence of the newest filing event; 0 if there is none.
+        """The sequence of the newest event; 0 if there is none.
 
         Raises:
             Retriable: ``bus_unavailable``.
@@ -49,8 +71,8 @@ class LogTail:
         message = await self._get(None)
         return 0 if message is None else _sequence(message)
 
-    async def after(self, sequence: int) -> tuple[int, Event | None, UUID] | None:
-        """The first filing event after `sequence`: its sequence, itself (None if it cannot be read), and its id.
+    async def after(self, sequence: int) -> Found | None:
+        """The first event after `sequence`.
 
         Raises:
             Retriable: ``bus_unavailable``.
@@ -60,7 +82,8 @@ class LogTail:
             return None
         event = self._read(message)
         event_id = UUID(int=0) if event is None else event.event_id(self._site)
-        return _sequence(message), event, event_id
+        cause = (message.headers or {}).get("ce-causationid")
+        return Found(_sequence(message), event, event_id, cause)
 
     async def _get(self, sequence: int | None) -> RawStreamMsg | None:
         if not self._client.is_connected:

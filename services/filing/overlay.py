@@ -9,6 +9,7 @@ from contracts.associations import Exposure, ExposureNamed
 from contracts.base import Event
 from contracts.observations import FiledFile, FilesFiled, ObservationFinished, ObservationStarted
 from contracts.states import FileState
+from services.filing.logtail import Found
 from services.filing.world import KnownFile, KnownUnit
 
 T = TypeVar("T")
@@ -30,6 +31,16 @@ class Overlay:
         self._filed: dict[tuple[str, str], dict[UUID, tuple[int, FiledFile]]] = defaultdict(dict)
         self._file_ids: dict[UUID, dict[UUID, int]] = defaultdict(dict)
         self._last: dict[UUID, tuple[int, UUID]] = {}
+
+    @property
+    def held(self) -> int:
+        """How much it keeps in memory: registrations of files."""
+        return self.files
+
+    def take(self, found: Found) -> None:
+        """Add what was found in the log, unless it cannot be read."""
+        if found.event is not None:
+            self.apply(found.sequence, found.event, found.event_id)
 
     def apply(self, sequence: int, event: Event, event_id: UUID) -> None:
         """Add an event; sequences rise."""
@@ -100,6 +111,13 @@ class Overlay:
     def file_ids(self, unit_id: UUID) -> frozenset[UUID]:
         """The ids of an observation's files here; ops-db may know some of them, too."""
         return frozenset(self._file_ids.get(unit_id, {}))
+
+    def file(self, file_id: UUID) -> FiledFile | None:
+        """A file by its id, as it was declared last; None if it is not here."""
+        found = [
+            entry for units in self._filed.values() for entry in units.values() if entry[1].file_id == file_id
+        ]
+        return max(found, key=lambda entry: entry[0])[1] if found else None
 
     def last(self, unit_id: UUID, known: UUID | None) -> UUID | None:
         """The id of the observation's latest FilesFiled, given the latest one that ops-db knows."""

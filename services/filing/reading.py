@@ -1,6 +1,6 @@
 """From the bytes of a request to a valid model, or to all that is wrong with them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 from uuid import UUID
@@ -10,6 +10,7 @@ from pydantic_core import from_json, to_json
 
 from contracts.observations import FileFiles, FinishObservation, StartObservation
 from contracts.problems import Problem
+from contracts.skynet.requests import FileAsset, FileCamera, FileTask, ReportTask
 
 BODY_LIMIT = 8 * 1024 * 1024
 """Bytes of one request."""
@@ -24,7 +25,9 @@ EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 LATEST = datetime(9000, 1, 1, tzinfo=UTC)
 """Between them any time is taken as told, however wrong an instrument's clock may be."""
 
-Request = TypeVar("Request", StartObservation, FileFiles, FinishObservation)
+Request = TypeVar(
+    "Request", StartObservation, FileFiles, FinishObservation, FileTask, ReportTask, FileAsset, FileCamera
+)
 
 
 class BadRequest(Exception):
@@ -35,13 +38,16 @@ class BadRequest(Exception):
         self.problems = problems
 
 
-def read_request(model: type[Request], body: bytes, unit: UUID | None = None) -> Request:
+def read_request(
+    model: type[Request], body: bytes, named: UUID | None = None, *, field: str = "executed_obs_unit_id"
+) -> Request:
     """Parse and check a request by its letters alone.
 
     Args:
         model: What it should be.
         body: JSON, as it came.
-        unit: The observation named outside the body (in the address), which the body then need not name.
+        named: What is named outside the body (in the address), which the body then need not name.
+        field: Where the body names it.
 
     Raises:
         BadRequest: ``request_too_large``, ``not_json``, ``invalid_request``, ``text_invalid``,
@@ -49,12 +55,10 @@ def read_request(model: type[Request], body: bytes, unit: UUID | None = None) ->
     """
     check_size(len(body))
     data = _json_object(body)
-    if unit is not None:
-        named = data.setdefault("executed_obs_unit_id", str(unit))
-        if str(named).lower() != str(unit):
-            raise BadRequest(
-                _invalid("executed_obs_unit_id", f"is {named!r:.80}, but the address says {unit}")
-            )
+    if named is not None:
+        told = data.setdefault(field, str(named))
+        if str(told).lower() != str(named):
+            raise BadRequest(_invalid(field, f"is {told!r:.80}, but the address says {named}"))
     try:
         request = model.model_validate(data)
     except ValidationError as error:
@@ -102,8 +106,8 @@ def _told(error: ValidationError) -> list[Problem]:
 def _beyond_limits(request: BaseModel) -> list[Problem]:
     problems = [
         _time_problem(name, f"is {value.isoformat()}")
-        for name, value in request
-        if isinstance(value, datetime) and not EARLIEST <= value < LATEST
+        for name, value in _times(request)
+        if not EARLIEST <= value < LATEST
     ]
     if isinstance(request, FileFiles):
         return problems + _large_sizes(request)
@@ -116,6 +120,18 @@ def _beyond_limits(request: BaseModel) -> list[Problem]:
             )
         )
     return problems + [_text_problem(name) for name, value in request if _has_nul(value)]
+
+
+def _times(message: BaseModel, within: str = "") -> Iterator[tuple[str, datetime]]:
+    """The times in a message and in what it is made of, by their names."""
+    for name, value in message:
+        match value:
+            case datetime():
+                yield f"{within}{name}", value
+            case BaseModel():
+                yield from _times(value, f"{within}{name}.")
+            case _:
+                pass
 
 
 def _large_sizes(request: FileFiles) -> list[Problem]:

@@ -2,26 +2,19 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Final
 
 from contracts.observations import FileFiles, FinishObservation, StartObservation
 from libs.bus.publishing import EventPublisher, SequenceConflict
-from libs.errors import Retriable
 from libs.sites.models import Deployment
 from libs.telemetry.logs import logger
-from services.filing.answers import Answer, refused
+from services.filing.answers import Answer
 from services.filing.decisions import Accept, Decision, Refuse
 from services.filing.files import Registration, decide_files
 from services.filing.knowledge import Knowledge, View
-from services.filing.logtail import filing_subjects
+from services.filing.logtail import Found, filing_subjects
 from services.filing.observing import decide_finish, decide_start, instrument_problems, not_started
 from services.filing.paths import PathChecker
-
-PATIENCE_S: Final = 10.0
-"""How long a request waits for servers before it is answered with what it waits for."""
-
-ATTEMPTS: Final = 20
-"""How often a request is decided again because another instance stored something first."""
+from services.filing.settling import Settler
 
 Decide = Callable[[View], Awaitable[Decision]]
 
@@ -38,17 +31,23 @@ class Registrar:
         site: The site.
         publisher: Stores this service's events.
         knowledge: The present state.
+        settler: Settles the requests, one after the other.
     """
 
     def __init__(
-        self, deployment: Deployment, site: str, publisher: EventPublisher, knowledge: Knowledge
+        self,
+        deployment: Deployment,
+        site: str,
+        publisher: EventPublisher,
+        knowledge: Knowledge,
+        settler: Settler,
     ) -> None:
         self._deployment = deployment
         self._site = site
         self._publisher = publisher
         self._knowledge = knowledge
         self._guarded = filing_subjects(site)
-        self._one_at_a_time = asyncio.Lock()
+        self._settler = settler
 
     async def start(self, request: StartObservation) -> Answer:
         """An observation begins."""
@@ -95,29 +94,11 @@ class Registrar:
         return Registration(request, name, settings, folder, found, problems)
 
     async def _settle(self, decide: Decide) -> Answer:
-        try:
-            async with asyncio.timeout(PATIENCE_S), self._one_at_a_time:
-                return await self._settled(decide)
-        except TimeoutError as error:
-            raise Retriable(
-                "filing_busy",
-                f"the request could not be settled within {PATIENCE_S:g} s; it may or may not be stored",
-                "Send the same request again: what was stored is then answered as repeated.",
-            ) from error
-
-    async def _settled(self, decide: Decide) -> Answer:
-        for _ in range(ATTEMPTS):
+        async def decided() -> Decision:
             async with self._knowledge.view() as view:
-                decision = await decide(view)
-            match decision:
-                case Refuse(problems=problems):
-                    return refused(problems)
-                case Accept(events=()):
-                    return decision.answer
-                case Accept():
-                    if await self._stored(decision):
-                        return decision.answer
-        raise SequenceConflict(self._guarded)
+                return await decide(view)
+
+        return await self._settler.settle(decided, self._stored, self._guarded)
 
     async def _stored(self, decision: Accept) -> bool:
         """Store the events of a decision, unless somebody else stores another one in between."""
@@ -129,5 +110,5 @@ class Registrar:
             except SequenceConflict:
                 log.debug("decided_again", about=str(event.about()))
                 return False
-            self._knowledge.stored(sequence, event, event.event_id(self._site))
+            self._knowledge.stored(Found(sequence, event, event.event_id(self._site)))
         return True

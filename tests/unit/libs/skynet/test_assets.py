@@ -216,3 +216,14 @@ def test_a_root_is_raw_known_and_of_the_same_observation() -> None:
 def test_fields_that_do_not_go_together_are_refused(update: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
         changed(asset(1), update)
+
+
+def test_the_bytes_of_a_new_asset_are_requested_if_they_may_be_fetched() -> None:
+    remote = registered(remote=True)
+    wanted = transfers.first_request(remote)
+    assert wanted is not None
+    assert (wanted.turn, wanted.asset) == (2, remote.asset)
+    begun = transfers.start(wanted, LEASE, SIZE, NOW)
+    kept = remote.model_copy(update={"asset": changed(remote.asset, {"is_transferrable": False})})
+    for known in (registered(remote=False), kept, begun):
+        assert transfers.first_request(known) is None

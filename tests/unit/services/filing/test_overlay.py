@@ -94,3 +94,15 @@ def test_pruning_leaves_what_was_never_more_than_the_rest(
         assert pruned.elsewhere(unit, "disk", "abcd", {}) == fresh.elsewhere(unit, "disk", "abcd", {})
         assert pruned.last(unit, None) == fresh.last(unit, None)
     assert pruned.files == fresh.files
+
+
+def test_a_file_is_found_by_its_id_as_it_was_declared_last() -> None:
+    overlay = Overlay()
+    overlay.apply(1, filed(A, "x", "y", size=3), uuid4())
+    overlay.apply(2, filed(A, "x", size=4), uuid4())
+    found = overlay.file(file_id(A, "x"))
+    assert found is not None
+    assert found.size == 4
+    assert overlay.file(file_id(B, "x")) is None
+    overlay.prune(2)
+    assert overlay.file(file_id(A, "x")) is None

@@ -34,7 +34,8 @@ async def explain(
 
     Args:
         workdir: Where an `up` runs.
-        wanted: The id of an observation, file, package, bundle, transfer, staging job, copy or association.
+        wanted: The id of an observation, file, package, bundle, transfer, staging job, copy or association, or the
+            uid of a task, asset or camera.
         site: Ask this site only.
         as_json: One JSON object in the place of a panel.
         console: Where to show it.

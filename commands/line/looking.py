@@ -31,7 +31,8 @@ def explain(
     wanted: Annotated[
         str,
         typer.Argument(
-            metavar="ID", help="Of an observation, file, package, bundle, transfer, job, copy or association."
+            metavar="ID",
+            help="Of an observation, file, package, bundle, transfer, job, copy, association, task, asset or camera.",
         ),
     ],
     site: SiteOption = None,
@@ -41,7 +42,8 @@ def explain(
     """Tell where something is, why, and what it waits for.
 
     With its copies, its problem and what to do about it, and everything that happened to it. Ids are what
-    chasqui file, simulate, stage and the live page show; an association's is IPPPSSAA0.
+    chasqui file, simulate, stage and the live page show; an association's is IPPPSSAA0. Of tasks, assets and
+    cameras of a telescope network it is the uid; of a camera you are told when it is cooled, and why.
 
     chasqui explain J8C0A1010
     """

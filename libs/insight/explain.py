@@ -25,8 +25,24 @@ TABLES = (
     "physical_copy",
     "dead_letter",
     "deletion_hold",
+    "optical_imaging_task",
+    "observation_asset",
+    "camera",
 )
 """Where an id is looked for, in this order."""
+
+UIDS = frozenset({"optical_imaging_task", "observation_asset", "camera"})
+"""Tables whose ``id`` is a network's number; there it is the ``uid`` that is looked for."""
+
+SOURCES = {"camera": "camera JOIN device USING (uid)"}
+KINDS = {"asn_association": "association", "optical_imaging_task": "task", "observation_asset": "asset"}
+STATES = {
+    "optical_imaging_task": "status",
+    "observation_asset": "transfer_state",
+    "camera": "cooler_policy",
+}
+OF_ITSELF = frozenset({"asn_association", *UIDS})
+"""What happened to what belongs to these is for its own explanation: there may be hundreds."""
 
 MOST_COPIES = 1_000
 MOST_RECORDS = 20_000
@@ -100,7 +116,8 @@ class Explanation(Message):
 
 
 async def explain(sight: Sight, wanted: UUID | str) -> Explanation:
-    """Explain an observation, file, package, bundle, transfer, staging job, copy, dead letter, hold or association.
+    """Explain an observation, file, package, bundle, transfer, staging job, copy, dead letter, hold or association;
+    a task, asset or camera of a telescope network.
 
     Args:
         sight: The site.
@@ -113,17 +130,16 @@ async def explain(sight: Sight, wanted: UUID | str) -> Explanation:
     opsdb = sight.opsdb
     kind, row = await _find(opsdb, wanted)
     related = await related_to(opsdb, kind, row)
-    # What happened to each exposure is for its own explanation: an association may have hundreds.
-    around = {} if kind == "asn_association" else related
+    around = {} if kind in OF_ITSELF else related
     about = [wanted, *(item for ids in around.values() for item in ids)]
     holders = [wanted] if kind == "physical_copy" else [wanted, *related.get("package", ())]
     context = await context_of(opsdb, sight.place.deployment, kind, row)
     waiting = waiting_for(kind, row, context)
     return Explanation(
         id=wanted,
-        kind="association" if kind == "asn_association" else kind,
+        kind=KINDS.get(kind, kind),
         name=_name(kind, row),
-        state=_state(row),
+        state=_state(kind, row),
         waiting=waiting,
         obstacles=await obstacles(sight, waiting, about),
         problem=problem_of(row),
@@ -166,9 +182,10 @@ def steps_of(records: Sequence[Mapping[str, Any]]) -> tuple[Step, ...]:
 
 
 async def _find(opsdb: OpsDbReader, wanted: UUID | str) -> tuple[str, dict[str, Any]]:
-    key, tables = ("id", TABLES) if isinstance(wanted, UUID) else ("association_id", ("asn_association",))
-    for table in tables:
-        row = await opsdb.fetchrow(f"SELECT * FROM {table} WHERE {key} = $1", wanted)  # noqa: S608  names of this module
+    for table in TABLES if isinstance(wanted, UUID) else ("asn_association",):
+        key = "uid" if table in UIDS else "id" if isinstance(wanted, UUID) else "association_id"
+        source = SOURCES.get(table, table)
+        row = await opsdb.fetchrow(f"SELECT * FROM {source} WHERE {key} = $1", wanted)  # noqa: S608  names of this module
         if row is not None:
             return table, dict(row)
     raise UserError(
@@ -179,16 +196,23 @@ async def _find(opsdb: OpsDbReader, wanted: UUID | str) -> tuple[str, dict[str, 
 
 
 def _name(kind: str, row: Mapping[str, Any]) -> str:
+    match kind:
+        case "optical_imaging_task":
+            return f"{row['id']} ({row['task_type']})"
+        case "observation_asset":
+            return f"{row['id']} ({row['role'] or 'of no role'})"
+        case _:
+            pass
     for column in ("association_id", "path", "name", "obs_unit", "folder", "route", "type", "target"):
         if row.get(column):
             return str(row[column])
     return kind.replace("_", " ")
 
 
-def _state(row: Mapping[str, Any]) -> str:
+def _state(kind: str, row: Mapping[str, Any]) -> str:
     if row.get("released_at") is not None:
         return "released"
-    return str(row.get("state") or "not known yet")
+    return str(row.get(STATES.get(kind, "state")) or "not known yet")
 
 
 async def _timeline(opsdb: OpsDbReader, about: Sequence[UUID | str]) -> tuple[Step, ...]:

@@ -5,6 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from contracts.states import LocationType
+from libs.insight import network
 from libs.insight.members import members_of
 from libs.opsdb.reader import OpsDbReader
 from libs.sites.models import Deployment
@@ -67,6 +68,10 @@ async def related_to(opsdb: OpsDbReader, kind: str, row: Mapping[str, Any]) -> R
     """
     if kind == "asn_association":
         return {"observation": await _ids(opsdb, _OBSERVATIONS, row["association_id"])}
+    if kind in {"optical_imaging_task", "observation_asset", "camera"}:
+        queries = network.related_queries(kind, row)
+        found = {what: await _ids(opsdb, query, argument) for what, (query, argument) in queries.items()}
+        return {what: ids for what, ids in found.items() if ids}
     related: Related = {
         what: (row[column],) for what, column in _OWN_COLUMNS.items() if row.get(column) is not None
     }
@@ -123,6 +128,8 @@ async def context_of(
             return {"members": await members_of(opsdb, row["association_id"])}
         case "physical_copy":
             return await _copy(opsdb, deployment, row)
+        case "camera":
+            return await network.camera(opsdb, row)
         case _:
             return {}
 

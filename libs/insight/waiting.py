@@ -6,6 +6,7 @@ from libs.insight.waits.associations import association
 from libs.insight.waits.copies import copy
 from libs.insight.waits.files import file
 from libs.insight.waits.letters import hold, letter
+from libs.insight.waits.network import asset, camera, task
 from libs.insight.waits.observations import observation
 from libs.insight.waits.packages import package
 from libs.insight.waits.staging import staging
@@ -24,6 +25,9 @@ WAITS: dict[str, Callable[[Row, Row], Waiting]] = {
     "physical_copy": copy,
     "dead_letter": letter,
     "deletion_hold": hold,
+    "optical_imaging_task": task,
+    "observation_asset": asset,
+    "camera": camera,
     "asn_association": association,
 }
 """Who knows what the rows of a table wait for."""

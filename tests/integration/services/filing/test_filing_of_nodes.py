@@ -19,6 +19,9 @@ from contracts.skynet.cameras import CameraRegistered
 from contracts.skynet.requests import DeclaredAsset, PlannedTask
 from contracts.skynet.tasks import TaskAssetsChanged, TaskEvent
 from contracts.subjects import filing_request
+from libs.insight.explain import explain
+from libs.insight.sight import Sight
+from libs.opsdb.reader import OpsDbReader
 from libs.skynet import transfers
 from libs.skynet.rendering import Debounce
 from tests.support.histories import skynet
@@ -158,6 +161,27 @@ async def folded(road: Road) -> None:
         road.telescope, "SELECT cooler_policy, revision FROM camera JOIN device USING (uid)"
     )
     assert tuple(camera) == ("pre_cool_for_tasks", 1)
+    await explained(road)
+
+
+async def explained(road: Road) -> None:
+    """`chasqui explain` knows them by their uid."""
+    place = road.telescope
+    async with OpsDbReader.open(place.opsdb_dsn(), most=1) as opsdb:
+        sight = Sight(place, road.client(place), opsdb)
+        task, asset, camera = [
+            await explain(sight, derived_id(*key))
+            for key in (("task", 1), ("observation_asset", 1), ("device", 1))
+        ]
+    assert (task.kind, task.state, task.related) == ("task", "completed", {"asset": (asset.id,)})
+    assert [step.event for step in task.timeline][-2:] == [
+        "chasqui.task.assets_changed.v1",
+        "chasqui.task.completed.v1",
+    ]
+    assert (asset.kind, asset.state, asset.waiting.by) == ("asset", "pending", "mover")
+    assert asset.related["task"] == (task.id,)
+    assert (camera.kind, camera.name) == ("camera", "camera 1")
+    assert "cooler" in camera.waiting.now
 
 
 async def test_two_instances_are_asked_the_same_at_once(road: Road) -> None:

@@ -3,6 +3,7 @@
 Hears BundleSealed at a route's origin and BundleForwarded at its relays; says TransferStarted, chooses the hop and
 the engine, moves every package, resuming where an earlier try stopped; says TransferCompleted when all that can be
 moved are whole at the other end, or TransferFailed when it gives up (and keeps the bundle as a dead letter).
+Besides, it fetches the bytes of observation assets (`services.mover.fetching`).
 
 Invariants:
     1. A lost package keeps no other one of its bundle from being moved and verified: the verifier finds that it is

@@ -1,7 +1,7 @@
 """What the mover hears, and what it does about it."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from uuid import UUID
 
@@ -48,6 +48,9 @@ class MoverHandlers:
         completed_before: Whether a transfer was completed; raises Retriable while that cannot be told.
         breakers: Of the routes and the BUFFERs.
         hindsight: Knows bundles that were moved before.
+
+    Attributes:
+        limits: Of the routes that have one: all that goes on a route shares it.
     """
 
     def __init__(
@@ -67,7 +70,7 @@ class MoverHandlers:
         self._breakers = breakers
         self._hindsight = hindsight
         routes = place.deployment.routes
-        self._limits = {
+        self.limits: Mapping[str, RateLimit] = {
             name: RateLimit(route.rate_limit) for name, route in routes.items() if route.rate_limit
         }
 
@@ -112,7 +115,7 @@ class MoverHandlers:
         }
         async with telling(self._client, self._place.site, f"mover.{trip.id}", facts) as board:
             engine = ENGINES[trip.engine](self._place.deployment.routes[trip.bundle.route])
-            limit = self._limits.get(trip.bundle.route)
+            limit = self.limits.get(trip.bundle.route)
             return await engine.transfer(items, progress=_shown_on(board, use), limit=limit)
 
     async def _require_ends(self, trip: Trip) -> None:

@@ -50,13 +50,18 @@ class Past:
             Retriable: It cannot be told now: ``bus_unavailable``, ``opsdb_unavailable`` or ``projection_lags``.
         """
         last = await last_sequence(self._client, self._stream)
-        opsdb = await self._opsdb()
+        opsdb = await self.reader()
         await opsdb.wait_applied(self._stream, last, timeout=APPLIED_WITHIN_S)
         return await is_completed(opsdb, transfer)
 
-    async def _opsdb(self) -> OpsDbReader:
+    async def reader(self) -> OpsDbReader:
+        """The site's ops-db, connected when it is needed.
+
+        Raises:
+            Retriable: ``opsdb_unavailable``.
+        """
         async with self._opening:
             if self._opened is None:
-                reader = OpsDbReader.open(self._dsn, most=2)
+                reader = OpsDbReader.open(self._dsn, most=4)
                 self._opened = await self._stack.enter_async_context(reader)
             return self._opened

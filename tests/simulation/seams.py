@@ -280,6 +280,7 @@ _DATED = (
     "services.packager.mending",
     "services.verifier.scrubbing",
     "services.janitor.app",
+    "services.mover.app",
     "services.stager.app",
     "libs.bus.letter_deciding",
 )
@@ -291,6 +292,7 @@ SEAMS: dict[str, Any] = {
     "services.janitor.sweeping.Patience": partial(Patience, SimulatedTime.monotonic, longest_s=60.0),
     # What a process has of its own: name, leases, breakers, ops-db
     "libs.service.service.instance_name": lambda _service: CURRENT.get().name,
+    "services.mover.app.instance_name": lambda _service: CURRENT.get().name,
     "libs.service.service.Breakers": partial(Breakers, monotonic=SimulatedTime.monotonic),
     "libs.service.service.Leases": leases_of,
     "libs.service.hindsight.Hindsight._connected": connected,

@@ -10,9 +10,23 @@ from tests.simulation.opsdb.queries import (
     mover,
     packager,
     scanner,
+    skynet,
     stager,
     verifier,
 )
 
-ALL = (archiver, bundler, copies, filing, hindsight, janitor, mover, packager, scanner, stager, verifier)
+ALL = (
+    archiver,
+    bundler,
+    copies,
+    filing,
+    hindsight,
+    janitor,
+    mover,
+    packager,
+    scanner,
+    skynet,
+    stager,
+    verifier,
+)
 """Importing them registers their queries."""

@@ -12,6 +12,7 @@ from contracts.skynet.assets import (
     AssetTransferStarted,
 )
 from contracts.transfers import TransferCompleted, TransferFailed, TransferStarted
+from libs.opsdb.lazily import OpsDbWhenNeeded
 from libs.service.service import Runtime, Service, instance_name
 from libs.service.ticking import ticking
 from libs.skynet.knowing import lost_transfers
@@ -32,32 +33,32 @@ LOOK_EVERY_S = 30.0
 async def compose(runtime: Runtime) -> AsyncIterator[None]:
     """Build the mover's parts. Bundles move without ops-db, too, which tells only what was moved before."""
     place, bus = runtime.place, runtime.bus
-    async with Past(bus.client, place.opsdb_dsn(), place.site) as past, runtime.hindsight() as hindsight:
+    async with OpsDbWhenNeeded(place.opsdb_dsn(), most=4) as opsdb, runtime.hindsight() as hindsight:
         movers = MoverHandlers(
             place=place,
             client=bus.client,
             publisher=bus.publisher,
-            completed_before=past.completed,
+            completed_before=Past(bus.client, opsdb, place.site).completed,
             breakers=runtime.breakers(),
             hindsight=hindsight,
         )
         handlers.subscribe(bus, movers)
-        fetchers = _fetchers(runtime, past, movers)
+        fetchers = _fetchers(runtime, opsdb, movers)
         fetching.subscribe(bus, fetchers)
 
         async def look() -> None:
-            await fetchers.expire(await lost_transfers(await past.reader(), place.site, _now()))
+            await fetchers.expire(await lost_transfers(await opsdb(), place.site, _now()))
 
         lease = runtime.lease("lost")
         async with ticking(LOOK_EVERY_S, look, what="transferrers that were lost", lease=lease):
             yield
 
 
-def _fetchers(runtime: Runtime, past: Past, movers: MoverHandlers) -> FetchHandlers:
+def _fetchers(runtime: Runtime, opsdb: OpsDbWhenNeeded, movers: MoverHandlers) -> FetchHandlers:
     place, bus = runtime.place, runtime.bus
     return FetchHandlers(
         place=place,
-        assets=Assets(past.reader, bus.client, bus.publisher, place.site),
+        assets=Assets(opsdb, bus.client, bus.publisher, place.site),
         lease_of=runtime.lease,
         limits=movers.limits,
         me=instance_name(bus.service),

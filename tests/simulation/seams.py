@@ -297,7 +297,7 @@ SEAMS: dict[str, Any] = {
     "libs.service.service.Leases": leases_of,
     "libs.service.hindsight.Hindsight._connected": connected,
     "libs.service.unapplied.read_range": read_range,
-    "services.mover.past.OpsDbReader": SimulatedReader,
+    "libs.opsdb.lazily.OpsDbReader": SimulatedReader,
     "libs.service.service._patient_reader": open_reader,
     "libs.bus.leases.this_process": this_process,
     "libs.bus.leases.may_take": partial(may_take, gone=is_gone),

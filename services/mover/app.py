@@ -12,6 +12,7 @@ from contracts.skynet.assets import (
     AssetTransferStarted,
 )
 from contracts.transfers import TransferCompleted, TransferFailed, TransferStarted
+from libs.breakers.shared import Breakers
 from libs.opsdb.lazily import OpsDbWhenNeeded
 from libs.service.service import Runtime, Service, instance_name
 from libs.service.ticking import ticking
@@ -34,16 +35,17 @@ async def compose(runtime: Runtime) -> AsyncIterator[None]:
     """Build the mover's parts. Bundles move without ops-db, too, which tells only what was moved before."""
     place, bus = runtime.place, runtime.bus
     async with OpsDbWhenNeeded(place.opsdb_dsn(), most=4) as opsdb, runtime.hindsight() as hindsight:
+        breakers = runtime.breakers()
         movers = MoverHandlers(
             place=place,
             client=bus.client,
             publisher=bus.publisher,
             completed_before=Past(bus.client, opsdb, place.site).completed,
-            breakers=runtime.breakers(),
+            breakers=breakers,
             hindsight=hindsight,
         )
         handlers.subscribe(bus, movers)
-        fetchers = _fetchers(runtime, opsdb, movers)
+        fetchers = _fetchers(runtime, opsdb, movers, breakers)
         fetching.subscribe(bus, fetchers)
 
         async def look() -> None:
@@ -54,13 +56,16 @@ async def compose(runtime: Runtime) -> AsyncIterator[None]:
             yield
 
 
-def _fetchers(runtime: Runtime, opsdb: OpsDbWhenNeeded, movers: MoverHandlers) -> FetchHandlers:
+def _fetchers(
+    runtime: Runtime, opsdb: OpsDbWhenNeeded, movers: MoverHandlers, breakers: Breakers
+) -> FetchHandlers:
     place, bus = runtime.place, runtime.bus
     return FetchHandlers(
         place=place,
         assets=Assets(opsdb, bus.client, bus.publisher, place.site),
         lease_of=runtime.lease,
         limits=movers.limits,
+        breakers=breakers,
         me=instance_name(bus.service),
         now=_now,
         debounce=Debounce(),

@@ -8,6 +8,9 @@ from uuid import UUID
 from contracts.base import Event
 from contracts.problems import Problem
 from contracts.skynet.assets import AssetRegistered, AssetTransferFailed, AssetTransferRequested
+from libs.breakers import resources
+from libs.breakers.resources import Resource
+from libs.breakers.shared import Breakers
 from libs.bus import fencing
 from libs.bus.bus import Bus, DeliveryOf
 from libs.bus.leases import Lease
@@ -20,7 +23,7 @@ from libs.skynet.rendering import Debounce
 from libs.skynet.saying import Assets, Decide
 from libs.skynet.transfers import Proof
 from libs.telemetry.logs import logger
-from libs.transfer.engine import TransferEngine
+from libs.transfer.engine import Failed, Recovery, TransferEngine, TransferItem
 from libs.transfer.local import LocalEngine, LocalSettings
 from libs.transfer.ratelimit import RateLimit
 from services.mover.fetching.deciding import Asking, Clock, Ending, Failing, Retry, Taking, is_held, is_open
@@ -58,6 +61,7 @@ class FetchHandlers:
         assets: The site's assets.
         lease_of: Makes a lease of a name.
         limits: Of the routes, which bundles share.
+        breakers: Of the routes and the BUFFERs.
         me: The instance's name.
         now: The clock.
         debounce: How the pictures of what came are waited for.
@@ -71,6 +75,7 @@ class FetchHandlers:
         assets: Assets,
         lease_of: Callable[[str], Lease],
         limits: Mapping[str, RateLimit],
+        breakers: Breakers,
         me: str,
         now: Clock,
         debounce: Debounce,
@@ -80,6 +85,7 @@ class FetchHandlers:
         self._assets = assets
         self._lease_of = lease_of
         self._limits = limits
+        self._breakers = breakers
         self._me = me
         self._now = now
         self._debounce = debounce
@@ -145,24 +151,33 @@ class FetchHandlers:
         say = _Saying(self._assets, uid, cause, check)
         try:
             way = plan(self._place.deployment, self._place.site, known)
-            item = await asyncio.to_thread(prepare, uid, way)
+            async with self._breakers.using(*_resources(way)) as use:
+                item = await asyncio.to_thread(prepare, uid, way)
+                courier = Courier(self._assets, me=self._me, now=self._now, check=check, works=use.works)
+                begun = await say(Taking(self._me, way.size, self._now, self._retry).next)
+                if is_held(begun, self._me):
+                    await self._carry(courier, item, way, say)
         except (UserError, Permanent) as refused:
             size = known.file.size if known.file else None
             await say(Taking(self._me, size, self._now, self._retry).next)
             await say(Failing(self._me, refused.problem).next)
-            return
-        begun = await say(Taking(self._me, way.size, self._now, self._retry).next)
-        if not is_held(begun, self._me):
-            return
-        courier = Courier(self._assets, me=self._me, now=self._now, check=check)
+
+    async def _carry(self, courier: Courier, item: TransferItem, way: Way, say: "_Saying") -> None:
+        """Move the bytes, and say how it ended.
+
+        Raises:
+            Retriable: It failed by something that may pass, and this was said: the breakers count it.
+        """
         limit = None if way.route is None else self._limits.get(way.route)
-        match await courier.carry(uid, item, self._engine(way), limit, cause):
+        match await courier.carry(say.uid, item, self._engine(way), limit, say.cause):
             case Proof() as proof:
                 await say(Ending(self._me, proof, self._now, self._debounce).next)
-            case Problem() as problem:
+            case Failed(problem=problem, recovery=recovery):
                 await say(Failing(self._me, problem).next)
+                if recovery is Recovery.RETRY:
+                    raise Retriable(**problem.model_dump())
             case None:
-                log.info("fetch_left", asset=str(uid))
+                log.info("fetch_left", asset=str(say.uid))
 
     def _engine(self, way: Way) -> TransferEngine:
         routes = self._place.deployment.routes
@@ -206,12 +221,17 @@ class _Saying:
 
     def __init__(self, assets: Assets, uid: UUID, cause: str, check: Callable[[], object]) -> None:
         self._assets = assets
-        self._uid = uid
-        self._cause = cause
+        self.uid = uid
+        self.cause = cause
         self._check = check
 
     async def __call__(self, decide: Decide) -> KnownAsset | None:
-        return await self._assets.settle(self._uid, decide, causation_id=self._cause, check=self._check)
+        return await self._assets.settle(self.uid, decide, causation_id=self.cause, check=self._check)
+
+
+def _resources(way: Way) -> tuple[Resource, ...]:
+    room = resources.room(way.location)
+    return (room,) if way.route is None else (resources.route(way.route), room)
 
 
 def subscribe(bus: Bus, handlers: FetchHandlers) -> None:

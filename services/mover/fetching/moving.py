@@ -6,7 +6,6 @@ from contextlib import suppress
 from pathlib import Path
 from uuid import UUID
 
-from contracts.problems import Problem
 from libs.bus.fencing import Overtaken
 from libs.bus.pulse import beat
 from libs.bus.repeating import repeating
@@ -17,7 +16,15 @@ from libs.storage.files import sha256_file
 from libs.storage.paths import resolve_inside
 from libs.storage.presence import require_location
 from libs.telemetry.logs import logger
-from libs.transfer.engine import Cancel, Existing, Progress, TransferEngine, TransferItem
+from libs.transfer.engine import (
+    Cancel,
+    Existing,
+    Failed,
+    Progress,
+    Recovery,
+    TransferEngine,
+    TransferItem,
+)
 from libs.transfer.ratelimit import RateLimit
 from libs.transfer.room import check_room
 from services.mover.fetching.deciding import Clock, Going, is_held
@@ -32,9 +39,18 @@ def prepare(uid: UUID, way: Way) -> TransferItem:
     """What the engine is asked to copy, if it could begin now; blocking, for what is there already is read.
 
     Raises:
-        Retriable: ``location_missing`` when the disk of either end is away, ``disk_full``.
+        Retriable: ``location_missing`` when the disk of either end is away, ``disk_full``, ``io_error``.
         UserError: A path leads out of its location, or passes a link.
     """
+    try:
+        return _prepared(uid, way)
+    except OSError as error:
+        raise Retriable(
+            "io_error", f"{way.destination}: {error}", "Check the disk and the mount; the asset waits."
+        ) from error
+
+
+def _prepared(uid: UUID, way: Way) -> TransferItem:
     require_location(way.destination)
     require_location(way.source, way.source_path)
     target = resolve_inside(way.destination, way.destination_path)
@@ -64,18 +80,28 @@ class Courier:
         me: Who fetches.
         now: The clock.
         check: Raises where a successor may be at the same work.
+        works: Hears that bytes move.
     """
 
-    def __init__(self, assets: Assets, *, me: str, now: Clock, check: Callable[[], object]) -> None:
+    def __init__(
+        self,
+        assets: Assets,
+        *,
+        me: str,
+        now: Clock,
+        check: Callable[[], object],
+        works: Callable[[], None],
+    ) -> None:
         self._assets = assets
         self._me = me
         self._now = now
         self._check = check
+        self._works = works
         self._left = Cancel()
 
     async def carry(
         self, uid: UUID, item: TransferItem, engine: TransferEngine, limit: RateLimit | None, cause: str
-    ) -> Proof | Problem | None:
+    ) -> Proof | Failed | None:
         """Copy the bytes, and read them back.
 
         Returns:
@@ -86,6 +112,8 @@ class Courier:
         def heard(progress: Progress) -> None:
             nonlocal done
             done = max(done, progress.bytes_done)
+            if progress.rate:
+                self._works()
 
         async def tell() -> None:
             await self._tell(uid, Going(self._me, done, item.size, self._now), cause)
@@ -94,11 +122,11 @@ class Courier:
             try:
                 report = await engine.transfer([item], progress=heard, limit=limit, cancel=self._left)
             except Retriable as full:
-                return full.problem
+                return Failed(item, full.problem, Recovery.RETRY)
             if self._left.requested:
                 return None
             if report.failed:
-                return report.failed[0].problem
+                return report.failed[0]
             return await asyncio.to_thread(proof_of, item)
 
     async def _tell(self, uid: UUID, going: Going, cause: str) -> None:

@@ -18,7 +18,8 @@ class Way:
 
     Attributes:
         source: The root of the node's location; `source_path` is below it.
-        destination: The root of the BUFFER; `destination_path` is below it.
+        location: The BUFFER's name.
+        destination: Its root; `destination_path` is below it.
         route: Whose limits hold; None between sites that no route joins.
         size: Bytes, as declared.
         sha256: Hex digest, as declared.
@@ -26,6 +27,7 @@ class Way:
 
     source: Path
     source_path: str
+    location: str
     destination: Path
     destination_path: str
     route: str | None
@@ -55,7 +57,16 @@ def plan(deployment: Deployment, here: str, known: KnownAsset) -> Way:
     there, _ = deployment.location(known.file.location)
     route, location = _outward(deployment, here) if there == here else _inward(deployment, there, here)
     destination = disk_of(deployment, location)
-    return Way(source.path, source_path, destination.path, destination_path, route, size, sha256)
+    return Way(
+        source=source.path,
+        source_path=source_path,
+        location=location,
+        destination=destination.path,
+        destination_path=destination_path,
+        route=route,
+        size=size,
+        sha256=sha256,
+    )
 
 
 def _declared(file: KnownFile) -> tuple[int, str]:

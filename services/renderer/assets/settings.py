@@ -17,9 +17,9 @@ OF_ROLES: Mapping[AssetRole, RenderSettings] = {
     AssetRole.BIAS: RenderSettings(
         stretch=Stretch.LINEAR, lower_percentile=0.5, midtone_percentile=50.0, upper_percentile=99.5
     ),
-    # Hot pixels far above the rest: the logarithmic end keeps them from hiding the glow.
+    # Hot pixels are far above the rest, and few: white by themselves, they do not hide the glow.
     AssetRole.DARK: RenderSettings(
-        stretch=Stretch.ASINH, lower_percentile=0.5, midtone_percentile=50.0, upper_percentile=99.9
+        stretch=Stretch.ASINH, lower_percentile=0.5, midtone_percentile=50.0, upper_percentile=99.5
     ),
     # Almost even light: dust and vignetting are small differences, so nothing bends them.
     AssetRole.FLAT: RenderSettings(

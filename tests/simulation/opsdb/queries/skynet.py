@@ -4,7 +4,7 @@ from datetime import datetime
 
 from contracts.skynet.states import TransferState
 from libs.skynet import knowing
-from tests.simulation.opsdb.answers import Found, answers, pick
+from tests.simulation.opsdb.answers import Found, answers, ordered, pick
 from tests.simulation.opsdb.tables import Tables
 
 _OPEN = {TransferState.PENDING, TransferState.ACTIVE}
@@ -19,7 +19,7 @@ def lost(tables: Tables, site: str, now: datetime) -> Found:
         and asset["is_remote"]
         and asset["is_transferrable"]
         and asset["transfer_state"] in _OPEN
-        and asset["lease_until"] is not None
+        and isinstance(asset["lease_until"], datetime)
         and asset["lease_until"] <= now
     ]
-    return pick(sorted(found, key=lambda asset: asset["lease_until"])[:1000], "uid")
+    return pick(ordered(found, "lease_until")[:1000], "uid")

@@ -1,5 +1,6 @@
 """Fetching the bytes of assets: what is said when, where bytes go, and what stops them; with real files."""
 
+import errno
 import hashlib
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -14,6 +15,8 @@ from contracts.envelope import Envelope
 from contracts.skynet.assets import AssetEvent, AssetTransferCompleted, AssetTransferFailed
 from contracts.skynet.fields import changed
 from contracts.states import LocationType
+from libs.breakers.resources import Resource
+from libs.breakers.shared import Use
 from libs.bus.delivery import Delivery
 from libs.bus.leases import LeaseLost
 from libs.errors import Permanent, Postponed, Retriable, UserError
@@ -218,7 +221,26 @@ class Held:
             raise LeaseLost("asset")
 
 
-def handlers(told: ToldAssets, folder: Path, lease: Held | None = None) -> FetchHandlers:
+class Open:
+    """Breakers that let everything pass, and hear what fails."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+        self.failed: list[str] = []
+
+    @asynccontextmanager
+    async def using(self, *resources: Resource) -> AsyncIterator[Use]:
+        self.asked += [one.key for one in resources]
+        try:
+            yield Use(frozenset())
+        except Retriable as error:
+            self.failed += [one.key for one in resources if error.problem.code in one.faults]
+            raise
+
+
+def handlers(
+    told: ToldAssets, folder: Path, lease: Held | None = None, breakers: Open | None = None
+) -> FetchHandlers:
     for name in ("node/night", "chile-buffer", "cologne-buffer"):
         (folder / name).mkdir(parents=True, exist_ok=True)
     return FetchHandlers(
@@ -226,6 +248,7 @@ def handlers(told: ToldAssets, folder: Path, lease: Held | None = None) -> Fetch
         assets=told,
         lease_of=lambda _: cast("Any", lease or Held()),
         limits={},
+        breakers=cast("Any", breakers or Open()),
         me=ME,
         now=now,
         debounce=Debounce(),
@@ -315,6 +338,36 @@ async def test_a_disk_that_is_away_is_waited_for_without_an_attempt(tmp_path: Pa
     fetching = handlers(told, tmp_path)
     (tmp_path / "node/night").rmdir()
     with pytest.raises(Retriable, match="location_missing"):
+        await fetching.fetch(cast("Any", one.told), delivery(one.told))
+    assert told.said == []
+
+
+async def test_a_fault_of_the_way_is_told_and_counted_by_its_breaker(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, breakers = known(), Open()
+    told = ToldAssets(one.told, one.file)
+    fetching = handlers(told, tmp_path, breakers=breakers)
+    (tmp_path / "node/night/a.fits").write_bytes(BYTES)
+
+    def broken(*_: object) -> None:
+        raise OSError(errno.EIO, "the link is down")
+
+    monkeypatch.setattr("libs.transfer.filecopy.begin", broken)
+    with pytest.raises(Retriable, match="io_error"):
+        await fetching.fetch(cast("Any", one.told), delivery(one.told))
+    assert told.facts == ["asset_transfer.started", "asset_transfer.failed"]
+    assert (breakers.asked, breakers.failed) == (["route.way", "location.cologne-buffer"], ["route.way"])
+    await fetching.fetch(cast("Any", one.told), delivery(one.told))
+    assert len(told.said) == 2, "the message comes again, and is answered"
+
+
+async def test_a_buffer_that_cannot_be_looked_at_is_waited_for(tmp_path: Path) -> None:
+    one = known()
+    told = ToldAssets(one.told, one.file)
+    fetching = handlers(told, tmp_path)
+    (tmp_path / "cologne-buffer/assets").write_bytes(b"no folder")
+    with pytest.raises(Retriable, match="io_error"):
         await fetching.fetch(cast("Any", one.told), delivery(one.told))
     assert told.said == []
 

@@ -14,12 +14,14 @@ FOLDER = "assets"
 """Below the root of a BUFFER."""
 
 
-def path_at_node(remote: str, root: Path) -> str:
+def path_at_node(remote: str, root: Path, filed: str) -> str:
     """The path of a remote file, relative to the disk location that its file was filed in.
 
     Args:
-        remote: As the node says it: relative to that location, or absolute and below it.
+        remote: As the node says it: relative to that location, absolute and below it, or relative to the instrument's
+            folder, as files are filed.
         root: The location's folder.
+        filed: Where the file was filed, relative to that.
 
     Raises:
         UserError: ``path_outside``, ``path_absolute`` or ``path_invalid``: it leads elsewhere, or nowhere.
@@ -29,7 +31,7 @@ def path_at_node(remote: str, root: Path) -> str:
     if path.is_absolute() and path.is_relative_to(root):
         below = str(path.relative_to(root))
     split_relative(below)
-    return below
+    return filed if filed.endswith(f"/{below}") else below
 
 
 def path_here(asset: ObservationAsset) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from contracts.skynet.assets import AssetEvent, AssetRegistered
+from contracts.skynet.assets import AssetEvent, AssetTransferRequested
 from contracts.skynet.fields import changed
 from libs.skynet import transfers
 from libs.skynet.rendering import Debounce
@@ -23,10 +23,10 @@ async def filed(road: Road, name: str, data: bytes) -> tuple[Observation, str]:
     return observation, path
 
 
-async def registered(
+async def requested(
     road: Road, observation: Observation, path: str, *, remote: str | None = None
-) -> AssetRegistered:
-    """That file is an asset whose bytes are remote.
+) -> AssetTransferRequested:
+    """That file is an asset whose bytes are remote, and they are to be fetched.
 
     Args:
         road: The road.
@@ -35,9 +35,10 @@ async def registered(
         remote: What the node says instead.
     """
     update = {"file_id": observation.files[path].file_id, "remote_file_path": remote or path}
-    event = transfers.register(changed(asset(1), update), Debounce(), datetime.now(UTC))
-    await road.publisher(road.telescope, "filing").publish([event])
-    return event
+    first = transfers.register(changed(asset(1), update), Debounce(), datetime.now(UTC))
+    request = AssetTransferRequested(turn=2, asset=first.asset, care=first.care)
+    await road.publisher(road.telescope, "filing").publish([first, request])
+    return request
 
 
 async def told(road: Road) -> Sequence[AssetEvent]:

@@ -1,7 +1,7 @@
 """Fetching: the bytes of observation assets that are still where a telescope's node wrote them.
 
-Hears AssetRegistered and AssetTransferRequested; says AssetTransferStarted, how far it is, and how it ended. What failed
-is requested again after a while, and not for ever.
+Hears AssetTransferRequested; says AssetTransferStarted, how far it is, and how it ended. What failed is requested again
+after a while, and not for ever.
 
 Invariants:
     1. One instance fetches the bytes of an asset: it holds a lease on the bus, by which a successor knows that whoever

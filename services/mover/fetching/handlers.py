@@ -7,7 +7,7 @@ from uuid import UUID
 
 from contracts.base import Event
 from contracts.problems import Problem
-from contracts.skynet.assets import AssetRegistered, AssetTransferFailed, AssetTransferRequested
+from contracts.skynet.assets import AssetTransferFailed, AssetTransferRequested
 from libs.breakers import resources
 from libs.breakers.resources import Resource
 from libs.breakers.shared import Breakers
@@ -33,9 +33,7 @@ from services.mover.fetching.planning import Way, plan
 PATIENCE = 6000
 """Attempts: a disk that is away over a long weekend makes no dead letters."""
 
-FETCH = Subscription(
-    "mover", "fetch", (AssetRegistered, AssetTransferRequested), workers=2, max_attempts=PATIENCE
-)
+FETCH = Subscription("mover", "fetch", (AssetTransferRequested,), workers=2, max_attempts=PATIENCE)
 RETRY = Subscription("mover", "retry", (AssetTransferFailed,), max_attempts=PATIENCE)
 SUBSCRIPTIONS = (FETCH, RETRY)
 
@@ -91,13 +89,9 @@ class FetchHandlers:
         self._debounce = debounce
         self._retry = retry
 
-    async def fetch(
-        self, event: AssetRegistered | AssetTransferRequested, delivery: DeliveryOf
-    ) -> Sequence[Event]:
+    async def fetch(self, event: AssetTransferRequested, delivery: DeliveryOf) -> Sequence[Event]:
         """Fetch the bytes of an asset, unless they are here, or nobody wants them."""
         uid = event.asset.uid
-        if not transfers.is_wanted(event.asset):
-            return ()
         known = await self._assets.look(uid)
         if known is None or not is_open(known):
             return ()

@@ -51,7 +51,7 @@ def plan(deployment: Deployment, here: str, known: KnownAsset) -> Way:
             "File it; the asset waits.",
         )
     source = disk_of(deployment, known.file.location)
-    source_path = path_at_node(known.asset.remote_file_path or "", source.path)
+    source_path = path_at_node(known.asset.remote_file_path or "", source.path, known.file.path)
     destination_path = path_here(known.asset)
     size, sha256 = _declared(known.file)
     there, _ = deployment.location(known.file.location)

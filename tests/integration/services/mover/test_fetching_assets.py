@@ -14,7 +14,7 @@ from contracts.skynet.assets import (
 )
 from libs.service.service import Place
 from tests.support.pausing import hurried
-from tests.support.remote import filed, kept, registered, told
+from tests.support.remote import filed, kept, requested, told
 from tests.support.road import Road
 from tests.support.victims import victim
 
@@ -34,7 +34,7 @@ def limited(place: Place, rate: int) -> Place:
 async def test_a_remote_asset_is_fetched_whole_and_marked(road: Road) -> None:
     data = bytes(range(256)) * 400
     async with road.running(road.telescope, "projector", "mover"):
-        asset = await registered(road, *await filed(road, "a.fits", data))
+        asset = await requested(road, *await filed(road, "a.fits", data))
         [done] = await road.wait_for(road.telescope, AssetTransferCompleted)
         [path] = kept(road)
 
@@ -47,18 +47,18 @@ async def test_a_remote_asset_is_fetched_whole_and_marked(road: Road) -> None:
         await road.eventually(known)
     assert path.read_bytes() == data
     assert done.asset.uid == asset.asset.uid
-    assert [event.turn for event in await told(road)] == [1, 2, 3]
+    assert [event.turn for event in await told(road)] == [1, 2, 3, 4]
     assert await road.letters(road.telescope) == []
 
 
 async def test_a_path_that_leads_out_of_the_location_is_refused(road: Road) -> None:
     async with road.running(road.telescope, "projector", "mover"):
         observation, path = await filed(road, "a.fits", b"x")
-        await registered(road, observation, path, remote=f"../{road.telescope.site}-buffer/a.fits")
+        await requested(road, observation, path, remote=f"../{road.telescope.site}-buffer/a.fits")
         [failed] = await road.wait_for(road.telescope, AssetTransferFailed)
     assert (failed.asset.transfer_error or "").startswith("path_outside: ")
     assert kept(road) == []
-    assert await road.events_of(road.telescope, AssetTransferRequested) == []
+    assert len(await road.events_of(road.telescope, AssetTransferRequested)) == 1, "never asked for again"
 
 
 async def test_killed_in_the_middle_an_asset_is_fetched_once(road: Road) -> None:
@@ -67,7 +67,7 @@ async def test_killed_in_the_middle_an_asset_is_fetched_once(road: Road) -> None
     slow = limited(road.telescope, MIB // 2)
     async with road.running(road.telescope, "projector"):
         async with victim(road, slow, "mover") as process:
-            await registered(road, *await filed(road, "a.fits", data))
+            await requested(road, *await filed(road, "a.fits", data))
             await road.wait_for(road.telescope, AssetTransferProgressed)
             process.kill()
             await asyncio.to_thread(process.join)

@@ -172,6 +172,12 @@ def test_an_absolute_path_counts_below_the_location(tmp_path: Path) -> None:
     assert way.source_path == "night/b.fits"
 
 
+def test_a_path_may_be_told_as_it_was_filed(tmp_path: Path) -> None:
+    """Relative to the instrument's folder."""
+    assert plan(world(tmp_path), "chile", known("a.fits")).source_path == "night/a.fits"
+    assert plan(world(tmp_path), "chile", known("ht/a.fits")).source_path == "ht/a.fits"
+
+
 @pytest.mark.parametrize(
     ("remote", "code"),
     [

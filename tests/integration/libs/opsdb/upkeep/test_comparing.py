@@ -10,7 +10,7 @@ from uuid import uuid4
 import asyncpg
 import pytest
 import pytest_asyncio
-from sqlalchemy import ARRAY, Boolean, DateTime, Double, Enum, String, Table, Uuid
+from sqlalchemy import ARRAY, Boolean, DateTime, Double, Enum, Interval, String, Table, Uuid
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.types import BigInteger, TypeEngine
 
@@ -111,6 +111,8 @@ def other_value(kind: TypeEngine[Any], column: str) -> str:
             return f"NOT COALESCE({column}, false)"
         case DateTime():
             return f"COALESCE({column}, now()) + interval '1 microsecond'"
+        case Interval():
+            return f"COALESCE({column}, interval '0') + interval '1 second'"
         case Uuid():
             return "gen_random_uuid()"
         case JSONB():
@@ -118,7 +120,7 @@ def other_value(kind: TypeEngine[Any], column: str) -> str:
         case ARRAY():
             return f"array_append({column}, 'other')"
         case String() if kind.length:
-            return f"CASE left({column}, 1) WHEN 'Q' THEN 'Z' ELSE 'Q' END || substr({column}, 2)"
+            return f"CASE left({column}, 1) WHEN 'Q' THEN 'Z' ELSE 'Q' END || substr(COALESCE({column}, ''), 2)"
         case _:
             return f"COALESCE({column}, '') || ' '"
 

@@ -148,6 +148,9 @@ def stands(folder: Path, files: Iterable[PlacedFile]) -> bool:
 
     For files that were proven when they were put there, so that a repeat need not fetch them again: all are read before
     the job is called complete.
+
+    Raises:
+        Retriable: ``storage_unavailable``: the disk does not answer, which says nothing of its files.
     """
     return all(_stands(folder / file.path, file) for file in files)
 
@@ -158,4 +161,10 @@ def _stands(path: Path, file: PlacedFile) -> bool:
         facts = os.lstat(path)
     except (FileNotFoundError, NotADirectoryError):
         return False
+    except OSError as error:
+        raise Retriable(
+            "storage_unavailable",
+            f"{path} cannot be looked at: {error.strerror}",
+            "Check the disk and the mount; the job goes on by itself.",
+        ) from error
     return stat.S_ISREG(facts.st_mode) and (facts.st_size, facts.st_mtime_ns) == (file.size, file.mtime_ns)

@@ -103,6 +103,12 @@ def test_what_was_moved_is_not_moved_again_while_the_ops_db_is_away() -> None:
         assert play("20261128:1998").broken is None
 
 
+def test_a_disk_that_goes_away_under_a_staged_file_is_waited_for() -> None:
+    """It says nothing of the file, and nobody's defect is to be looked for."""
+    with simulated(), never_collecting():
+        assert play("77:3593").broken is None
+
+
 def test_nothing_goes_wrong_without_faults() -> None:
     with simulated():
         outcome = play("calm", Settings(most=0))

@@ -120,7 +120,9 @@ def other_value(kind: TypeEngine[Any], column: str) -> str:
         case ARRAY():
             return f"array_append({column}, 'other')"
         case String() if kind.length:
-            return f"CASE left({column}, 1) WHEN 'Q' THEN 'Z' ELSE 'Q' END || substr(COALESCE({column}, ''), 2)"
+            return (
+                f"CASE left({column}, 1) WHEN 'Q' THEN 'Z' ELSE 'Q' END || substr(COALESCE({column}, ''), 2)"
+            )
         case _:
             return f"COALESCE({column}, '') || ' '"
 

@@ -2,6 +2,10 @@
 
 from collections.abc import Mapping
 from enum import StrEnum
+from typing import TypeVar
+
+State = TypeVar("State", bound=StrEnum)
+Step = TypeVar("Step", bound=StrEnum)
 
 
 class AssetRole(StrEnum):
@@ -261,10 +265,7 @@ def transfer_after(step: TransferStep, before: TransferState) -> TransferState:
     Raises:
         IllegalStep: The step does not lead from there.
     """
-    after, sources = TRANSFER_STEPS[step]
-    if before not in sources:
-        raise IllegalStep(f"a transfer that is {before} cannot be {step}")
-    return after
+    return _after(TRANSFER_STEPS, "transfer", step, before)
 
 
 def task_after(step: TaskStep, before: TaskStatus) -> TaskStatus:
@@ -273,10 +274,7 @@ def task_after(step: TaskStep, before: TaskStatus) -> TaskStatus:
     Raises:
         IllegalStep: The step does not lead from there.
     """
-    after, sources = TASK_STEPS[step]
-    if before not in sources:
-        raise IllegalStep(f"a task that is {before} cannot be {step}")
-    return after
+    return _after(TASK_STEPS, "task", step, before)
 
 
 def run_after(step: RunStep, before: RunState) -> RunState:
@@ -285,7 +283,13 @@ def run_after(step: RunStep, before: RunState) -> RunState:
     Raises:
         IllegalStep: The step does not lead from there.
     """
-    after, sources = RUN_STEPS[step]
+    return _after(RUN_STEPS, "run", step, before)
+
+
+def _after(
+    steps: Mapping[Step, tuple[State, frozenset[State]]], what: str, step: Step, before: State
+) -> State:
+    after, sources = steps[step]
     if before not in sources:
-        raise IllegalStep(f"a run that is {before} cannot be {step}")
+        raise IllegalStep(f"a {what} that is {before} cannot be {step}")
     return after

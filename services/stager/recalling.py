@@ -14,6 +14,7 @@ from libs.bus.pulse import beat
 from libs.copies.staged import PlacedFile
 from libs.errors import ChasquiError, Retriable
 from libs.packaging import BagDamaged, UnpackedBag, unpack_bag
+from libs.packaging.faults import storage_errors
 from libs.storage.disk import measure_space
 from libs.storage.s3 import S3Store
 from libs.telemetry.logs import logger
@@ -150,9 +151,10 @@ def stands(folder: Path, files: Iterable[PlacedFile]) -> bool:
     the job is called complete.
 
     Raises:
-        Retriable: ``storage_unavailable``: the disk does not answer, which says nothing of its files.
+        Retriable: ``storage_unavailable``, ``out_of_handles``: the disk cannot be asked, which says nothing of its files.
     """
-    return all(_stands(folder / file.path, file) for file in files)
+    with storage_errors(folder):
+        return all(_stands(folder / file.path, file) for file in files)
 
 
 def _stands(path: Path, file: PlacedFile) -> bool:
@@ -161,10 +163,4 @@ def _stands(path: Path, file: PlacedFile) -> bool:
         facts = os.lstat(path)
     except (FileNotFoundError, NotADirectoryError):
         return False
-    except OSError as error:
-        raise Retriable(
-            "storage_unavailable",
-            f"{path} cannot be looked at: {error.strerror}",
-            "Check the disk and the mount; the job goes on by itself.",
-        ) from error
     return stat.S_ISREG(facts.st_mode) and (facts.st_size, facts.st_mtime_ns) == (file.size, file.mtime_ns)

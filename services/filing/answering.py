@@ -15,10 +15,7 @@ from services.filing.reading import BODY_LIMIT, BadRequest, check_size
 
 RETRY_AFTER_S: Final = "5"
 
-REFUSALS: Final[dict[int | str, dict[str, Any]]] = {
-    status: {"model": FilingRefused} for status in (400, 404, 409, 413, 422, 503)
-}
-"""For the description of an address."""
+_REFUSALS: Final = {status: {"model": FilingRefused} for status in (400, 404, 409, 413, 422, 503)}
 
 
 _OBSERVATION = ("the observation", "Use the executed_obs_unit_id of the start's answer.")
@@ -85,13 +82,16 @@ def json_reply(model: BaseModel, status: int) -> Response:
     return Response(model.model_dump_json(), status_code=status, media_type="application/json")
 
 
-def body_of(model: type[BaseModel]) -> dict[str, Any]:
-    """The description of a request's body."""
-    schema = model.model_json_schema()
-    return {
-        "requestBody": {
-            "required": True,
-            "description": f"At most {BODY_LIMIT} bytes.",
-            "content": {"application/json": {"schema": schema}},
-        }
+def described(takes: type[BaseModel], gives: type[BaseModel]) -> dict[str, Any]:
+    """What the description of an address says of a request's body, of its answer, and of refusals.
+
+    Args:
+        takes: The body.
+        gives: The answer to an accepted request.
+    """
+    body = {
+        "required": True,
+        "description": f"At most {BODY_LIMIT} bytes.",
+        "content": {"application/json": {"schema": takes.model_json_schema()}},
     }
+    return {"response_model": gives, "responses": _REFUSALS, "openapi_extra": {"requestBody": body}}

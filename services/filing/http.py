@@ -11,7 +11,7 @@ from contracts.observations import (
     StartObservation,
 )
 from contracts.problems import Problem
-from services.filing.answering import REFUSALS, answered, body_of, json_reply
+from services.filing.answering import answered, described, json_reply
 from services.filing.desk import Desk, Verb
 from services.filing.health import Health
 from services.filing.network_http import network_router
@@ -25,9 +25,7 @@ def application(desk: Desk, health: Health) -> FastAPI:
     @app.post(
         "/executed_obs_units/start",
         status_code=201,
-        response_model=FilingAccepted,
-        responses=REFUSALS,
-        openapi_extra=body_of(StartObservation),
+        **described(StartObservation, FilingAccepted),
     )
     async def start(request: Request) -> Response:
         """An observation begins."""
@@ -36,9 +34,7 @@ def application(desk: Desk, health: Health) -> FastAPI:
     @app.post(
         "/executed_obs_units/{executed_obs_unit_id}/raw_data_files",
         status_code=201,
-        response_model=FilingAccepted,
-        responses=REFUSALS,
-        openapi_extra=body_of(FileFiles),
+        **described(FileFiles, FilingAccepted),
     )
     async def raw_data_files(request: Request, executed_obs_unit_id: str) -> Response:
         """Files are an observation's; the body need not name the observation again."""
@@ -46,9 +42,7 @@ def application(desk: Desk, health: Health) -> FastAPI:
 
     @app.post(
         "/executed_obs_units/{executed_obs_unit_id}/finish",
-        response_model=FilingAccepted,
-        responses=REFUSALS,
-        openapi_extra=body_of(FinishObservation),
+        **described(FinishObservation, FilingAccepted),
     )
     async def finish(request: Request, executed_obs_unit_id: str) -> Response:
         """An observation ends; the body need not name the observation again."""
